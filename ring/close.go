@@ -1,0 +1,93 @@
+package ring
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// drainMax bounds Close: the kernel cancels network ops within microseconds.
+const drainMax = 5 * time.Second
+
+// cancelToken is the user data of the cancel-all op.
+const cancelToken = ^uint64(0)
+
+// Drain cancels every op and waits until the last has posted its final completion, at most for limit.
+// Each completion, also one that was waiting in the queue, is given to seen (nil: dropped): an accept may
+// still deliver a descriptor that somebody has to close.
+func (r *Ring) Drain(limit time.Duration, seen func(CQE)) error {
+	if r.fd < 0 {
+		return nil
+	}
+	var batch [64]CQE
+	deadline := time.Now().Add(limit)
+	for cancel := true; ; {
+		for n := r.Copy(batch[:]); n > 0; n = r.Copy(batch[:]) {
+			for _, c := range batch[:n] {
+				if seen != nil && c.UserData != cancelToken {
+					seen(c)
+				}
+			}
+		}
+		if r.inflight == 0 && !r.Overflowed() {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("percore: io_uring: %d ops did not end within %v: %w", r.inflight, limit, unix.ETIMEDOUT)
+		}
+		if cancel {
+			r.cancelAny()
+		}
+		before := time.Now()
+		if errno := r.Wait(drainPoll * time.Millisecond); errno != 0 && errno != unix.EAGAIN {
+			return ExplainEnter(errno)
+		}
+		// A whole quiet interval: something slipped past the cancel (it was just being re-armed).
+		cancel = time.Since(before) >= drainPoll*time.Millisecond
+	}
+}
+
+// cancelAny queues the cancel of everything. On a full queue that cannot be emptied it does nothing; the
+// caller comes again.
+func (r *Ring) cancelAny() {
+	s := r.NextSQE()
+	if s == nil {
+		r.Submit()
+		s = r.NextSQE()
+	}
+	if s != nil {
+		s.PrepCancelAny(cancelToken)
+	}
+}
+
+// Close cancels what is in flight, waits for the kernel to be done with it, and gives everything back.
+// When the kernel cannot be waited for (a wrong thread, or ops that do not end) the descriptor is closed
+// but the memory stays mapped: the kernel might still write to it. Idempotent.
+func (r *Ring) Close() error {
+	if r.fd < 0 {
+		return nil
+	}
+	if err := r.Drain(drainMax, nil); err != nil {
+		r.unregisterFD()
+		unix.Close(r.fd)
+		r.fd = -1
+		return err
+	}
+	r.release()
+	return nil
+}
+
+// release undoes Open and every BufRing, in reverse. Nothing is in flight.
+func (r *Ring) release() {
+	for _, b := range r.bufRings {
+		b.release()
+	}
+	r.bufRings = nil
+	r.unregisterFD()
+	r.sqes.unmap()
+	r.rings.unmap()
+	r.args.unmap()
+	unix.Close(r.fd)
+	r.fd = -1
+}

@@ -1,0 +1,192 @@
+package ring
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Error says why the kernel refused io_uring and what to change. errors.Is finds Errno in it.
+type Error struct {
+	Op     string // the system call
+	Errno  unix.Errno
+	Cause  string
+	Remedy string
+	Kernel string // release of the running kernel
+}
+
+// Error is one line: call, errno, cause, kernel, remedy.
+func (e *Error) Error() string {
+	return fmt.Sprintf("percore: %s: %v: %s (kernel %s): %s", e.Op, e.Errno, e.Cause, e.Kernel, e.Remedy)
+}
+
+// Unwrap returns the errno.
+func (e *Error) Unwrap() error { return e.Errno }
+
+// evidence is what the machine says about itself, read before anything is blamed: EPERM alone does not
+// tell a sysctl from a seccomp filter.
+type evidence struct {
+	kernel   string
+	disabled int  // kernel.io_uring_disabled, -1: no such sysctl (before 6.6, or no /proc)
+	member   bool // CAP_SYS_ADMIN, or in kernel.io_uring_group: what disabled = 1 asks for
+	seccomp  int  // /proc/self/status: 0 none, 1 strict, 2 filter, -1 unknown
+	memlock  uint64
+}
+
+func gather() evidence {
+	ev := evidence{kernel: KernelRelease(), disabled: -1, seccomp: -1}
+	if b, err := os.ReadFile("/proc/sys/kernel/io_uring_disabled"); err == nil {
+		ev.disabled = atoi(string(b))
+	}
+	if b, err := os.ReadFile("/proc/self/status"); err == nil {
+		ev.seccomp = atoi(statusField(string(b), "Seccomp"))
+		caps, _ := strconv.ParseUint(statusField(string(b), "CapEff"), 16, 64)
+		ev.member = caps&(1<<unix.CAP_SYS_ADMIN) != 0 || inGroup(statusField(string(b), "Groups"))
+	}
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &lim); err == nil {
+		ev.memlock = lim.Cur
+	}
+	return ev
+}
+
+// statusField returns the value of one line of /proc/self/status.
+func statusField(status, name string) string {
+	for line := range strings.Lines(status) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+func inGroup(groups string) bool {
+	b, err := os.ReadFile("/proc/sys/kernel/io_uring_group")
+	if err != nil {
+		return false
+	}
+	want := strings.TrimSpace(string(b))
+	for _, g := range append(strings.Fields(groups), strconv.Itoa(os.Getegid())) {
+		if g == want {
+			return true
+		}
+	}
+	return false
+}
+
+func atoi(s string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// explain makes the error of a failed setup, register or mmap. missing is the required setup flag that
+// the kernel refused, 0 if none.
+func explain(op string, errno unix.Errno, missing uint32, ev evidence) *Error {
+	e := &Error{Op: op, Errno: errno, Kernel: ev.kernel}
+	switch errno {
+	case unix.ENOSYS:
+		e.Cause, e.Remedy = explainNoSys(ev)
+	case unix.EPERM, unix.EACCES:
+		e.Cause, e.Remedy = explainPerm(ev)
+	case unix.ENOMEM:
+		e.Cause, e.Remedy = explainNoMem(ev)
+	case unix.EMFILE:
+		e.Cause, e.Remedy = "the process has no file descriptor left", "raise RLIMIT_NOFILE (ulimit -n, LimitNOFILE= in a systemd unit)"
+	case unix.ENFILE:
+		e.Cause, e.Remedy = "the machine has no file descriptor left", "raise the sysctl fs.file-max"
+	case unix.EINVAL:
+		e.Cause, e.Remedy = explainInvalid(missing, ev)
+	default:
+		e.Cause, e.Remedy = "unexpected answer of the kernel", "use the epoll driver and report this line"
+	}
+	return e
+}
+
+const (
+	seccompRemedy = "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile: " +
+		"docker run --security-opt seccomp=bench/docker/seccomp.json, or in Kubernetes seccompProfile {type: Localhost}; or use the epoll driver"
+	otherRemedy = "ask for io_uring in the security module's policy (SELinux, AppArmor, a sandbox such as gVisor), or use the epoll driver"
+)
+
+func needKernel(release string) string {
+	return "run Linux " + release + " or newer, or use the epoll driver"
+}
+
+func explainNoSys(ev evidence) (cause, remedy string) {
+	switch {
+	case ev.seccomp == 2 && kernelAtLeast(ev.kernel, 5, 1):
+		return "a seccomp filter answers ENOSYS for system calls it does not know (Seccomp: 2 in /proc/self/status)", seccompRemedy
+	case kernelAtLeast(ev.kernel, 5, 1):
+		return "this kernel was built without CONFIG_IO_URING, or a sandbox hides it", "use a kernel with CONFIG_IO_URING=y, or the epoll driver"
+	}
+	return "this kernel is older than io_uring", needKernel("6.1")
+}
+
+func explainPerm(ev evidence) (cause, remedy string) {
+	switch {
+	case ev.disabled == 2:
+		return "the sysctl kernel.io_uring_disabled is 2: io_uring is off for every process", "sysctl -w kernel.io_uring_disabled=0, or use the epoll driver"
+	case ev.disabled == 1 && !ev.member:
+		return "the sysctl kernel.io_uring_disabled is 1: io_uring is for CAP_SYS_ADMIN and the group kernel.io_uring_group only",
+			"run the process in that group (sysctl kernel.io_uring_group), or sysctl -w kernel.io_uring_disabled=0, or use the epoll driver"
+	case ev.seccomp == 2:
+		return fmt.Sprintf("a seccomp filter refuses it (Seccomp: 2 in /proc/self/status, kernel.io_uring_disabled is %s)", disabledText(ev.disabled)), seccompRemedy
+	}
+	return fmt.Sprintf("neither a sysctl (kernel.io_uring_disabled is %s) nor a seccomp filter (Seccomp: %d) refuses it, so a security module does",
+		disabledText(ev.disabled), ev.seccomp), otherRemedy
+}
+
+func disabledText(n int) string {
+	if n < 0 {
+		return "absent"
+	}
+	return strconv.Itoa(n)
+}
+
+func explainNoMem(ev evidence) (cause, remedy string) {
+	if ev.kernel != "" && !kernelAtLeast(ev.kernel, 5, 12) {
+		return fmt.Sprintf("the ring does not fit into RLIMIT_MEMLOCK (%d bytes)", ev.memlock), "raise it (ulimit -l, LimitMEMLOCK=)"
+	}
+	return "the memory of the cgroup or the machine is used up: rings are charged to the cgroup",
+		"raise memory.max of the cgroup, or use fewer cores, entries or buffers"
+}
+
+func explainInvalid(missing uint32, ev evidence) (cause, remedy string) {
+	for _, f := range required() {
+		if f.bit == missing {
+			return "this kernel does not know " + f.name + " (Linux " + f.since + ")", needKernel("6.1")
+		}
+	}
+	if !kernelAtLeast(ev.kernel, kernelBaselineMajor, kernelBaselineMinor) {
+		return "this kernel is older than what percore needs", needKernel("6.1")
+	}
+	return "the kernel refuses the arguments", "choose other sizes, or use the epoll driver and report this line"
+}
+
+// ExplainEnter makes an error of what Submit, Poll or Wait returned: the errno table of io_uring_enter(2).
+func ExplainEnter(errno unix.Errno) *Error {
+	e := &Error{Op: "io_uring_enter", Errno: errno, Kernel: KernelRelease(), Remedy: "this is a fault of percore: please report this line"}
+	switch errno {
+	case unix.EAGAIN, unix.ENOMEM:
+		e.Cause, e.Remedy = "the kernel has no memory for another request", "raise memory.max of the cgroup, or serve fewer connections"
+	case unix.EBADR:
+		e.Cause, e.Remedy = "completions were lost for want of memory while the completion queue was full", "raise memory.max of the cgroup, and use more completion queue entries"
+	case unix.EEXIST:
+		e.Cause = "the ring was entered by another thread than the one that opened it"
+	case unix.EBADF, unix.EBADFD, unix.EOPNOTSUPP, unix.ENXIO:
+		e.Cause = "the ring's descriptor is closed or is no ring (has somebody closed a foreign descriptor?)"
+	case unix.EPERM:
+		e.Cause, e.Remedy = "a seccomp filter that came after the start refuses it", seccompRemedy
+	case unix.EFAULT, unix.EINVAL:
+		e.Cause = "the arguments are wrong"
+	default:
+		e.Cause = "unexpected answer of the kernel"
+	}
+	return e
+}
