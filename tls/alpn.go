@@ -18,15 +18,16 @@ type Open func(state *tls.ConnectionState) (corenet.Protocol, error)
 
 // ALPNError tells that the peer did not negotiate a protocol we speak. A client
 // that offers ALPN without any of ours never gets here: crypto/tls answers it
-// with the no_application_protocol alert (RFC 7301 section 3.2).
+// with the no_application_protocol alert (RFC 7301 section 3.2), except one that
+// offers http/1.1 to a server of h2 alone, which it lets in with no protocol.
 type ALPNError struct {
-	Got  string   // empty: the client offered no ALPN at all
+	Got  string   // empty: the client offered no ALPN, or http/1.1 alone
 	Want []string // what RequireALPN was given
 }
 
 func (e *ALPNError) Error() string {
 	if e.Got == "" {
-		return "tls: the client offered no ALPN, want " + strings.Join(e.Want, ", ")
+		return "tls: the client negotiated no protocol, want " + strings.Join(e.Want, ", ")
 	}
 	return fmt.Sprintf("tls: negotiated protocol %q, want %s", e.Got, strings.Join(e.Want, ", "))
 }
