@@ -1,0 +1,108 @@
+package ring
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// One line per cause: the errno alone is ambiguous, the evidence decides.
+func TestErrorTable(t *testing.T) {
+	for _, tc := range []struct {
+		errno   unix.Errno
+		missing uint32
+		ev      evidence
+		want    []string
+		not     string
+	}{
+		{unix.EPERM, 0, evidence{kernel: "6.8.0", disabled: 2, seccomp: 2}, []string{"io_uring_disabled is 2", "sysctl -w kernel.io_uring_disabled=0"}, "seccomp"},
+		{unix.EPERM, 0, evidence{kernel: "6.8.0", disabled: 1}, []string{"io_uring_disabled is 1", "kernel.io_uring_group"}, "seccomp"},
+		{unix.EPERM, 0, evidence{kernel: "6.8.0", disabled: 1, member: true, seccomp: 2}, []string{"seccomp filter", "bench/docker/seccomp.json"}, "sysctl -w"},
+		{unix.EPERM, 0, evidence{kernel: "6.8.0", disabled: 0, seccomp: 2}, []string{"seccomp filter", "kernel.io_uring_disabled is 0", "bench/docker/seccomp.json"}, "sysctl -w"},
+		{unix.EPERM, 0, evidence{kernel: "6.1.0", disabled: -1, seccomp: 2}, []string{"seccomp filter", "absent"}, "sysctl -w"},
+		{unix.EPERM, 0, evidence{kernel: "6.8.0", disabled: 0, seccomp: 0}, []string{"security module", "Seccomp: 0"}, "seccomp.json"},
+		{unix.EACCES, 0, evidence{kernel: "6.8.0"}, []string{"security module"}, ""},
+		{unix.ENOSYS, 0, evidence{kernel: "4.19.0"}, []string{"older than io_uring", "Linux 6.1"}, ""},
+		{unix.ENOSYS, 0, evidence{kernel: "6.8.0", seccomp: 0}, []string{"CONFIG_IO_URING"}, "seccomp.json"},
+		{unix.ENOSYS, 0, evidence{kernel: "6.8.0", seccomp: 2}, []string{"seccomp filter answers ENOSYS", "seccomp.json"}, "CONFIG"},
+		{unix.ENOMEM, 0, evidence{kernel: "5.10.0", memlock: 65536}, []string{"RLIMIT_MEMLOCK (65536 bytes)"}, ""},
+		{unix.ENOMEM, 0, evidence{kernel: "6.1.0", memlock: 65536}, []string{"memory.max"}, "MEMLOCK"},
+		{unix.EMFILE, 0, evidence{kernel: "6.1.0"}, []string{"RLIMIT_NOFILE"}, ""},
+		{unix.ENFILE, 0, evidence{kernel: "6.1.0"}, []string{"fs.file-max"}, ""},
+		{unix.EINVAL, setupDeferTaskrun, evidence{kernel: "6.0.9"}, []string{"IORING_SETUP_DEFER_TASKRUN (Linux 6.1)", "kernel 6.0.9", "Linux 6.1"}, ""},
+		{unix.EINVAL, setupSingleIssuer, evidence{kernel: "5.19.0"}, []string{"IORING_SETUP_SINGLE_ISSUER (Linux 6.0)"}, ""},
+		{unix.EINVAL, 0, evidence{kernel: "5.4.0"}, []string{"older than what percore needs"}, ""},
+		{unix.EINVAL, 0, evidence{kernel: "6.8.0"}, []string{"refuses the arguments"}, "older"},
+		{unix.ENOTTY, 0, evidence{kernel: "6.8.0"}, []string{"unexpected", "epoll"}, ""},
+	} {
+		err := explain("io_uring_setup", tc.errno, tc.missing, tc.ev)
+		if !errors.Is(err, tc.errno) {
+			t.Errorf("%v: errors.Is does not find the errno", err)
+		}
+		text := err.Error()
+		for _, want := range append(tc.want, tc.ev.kernel, tc.errno.Error()) {
+			if !strings.Contains(text, want) {
+				t.Errorf("%v with %+v:\n%s\nlacks %q", tc.errno, tc.ev, text, want)
+			}
+		}
+		if tc.not != "" && strings.Contains(text, tc.not) {
+			t.Errorf("%v with %+v:\n%s\nmust not blame %q", tc.errno, tc.ev, text, tc.not)
+		}
+	}
+}
+
+func TestEnterErrnosAreExplained(t *testing.T) {
+	for errno, want := range map[unix.Errno]string{
+		unix.EEXIST: "another thread", unix.EBADR: "lost", unix.EAGAIN: "no memory", unix.EBADF: "closed", unix.EPERM: "seccomp",
+		unix.EFAULT: "arguments", unix.ENOTTY: "unexpected",
+	} {
+		err := ExplainEnter(errno)
+		if !errors.Is(err, errno) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
+	}
+	for _, errno := range []unix.Errno{unix.EINTR, unix.ETIME, unix.EBUSY} {
+		if harmless(errno) != 0 {
+			t.Errorf("%v must mean: look again", errno)
+		}
+	}
+	if harmless(unix.EEXIST) != unix.EEXIST {
+		t.Error("EEXIST must stay an error")
+	}
+}
+
+func TestEvidenceOfThisMachine(t *testing.T) {
+	ev := gather()
+	if ev.kernel == "" || ev.kernel == "unknown" || ev.seccomp < 0 || ev.memlock == 0 {
+		t.Errorf("evidence %+v", ev)
+	}
+}
+
+func TestStatusField(t *testing.T) {
+	const status = "Name:\tx\nSeccomp_filters:\t4\nSeccomp:\t2\nGroups:\t4 24 \n"
+	if got := statusField(status, "Seccomp"); got != "2" {
+		t.Errorf("Seccomp %q", got)
+	}
+	if got := statusField(status, "Groups"); got != "4 24" {
+		t.Errorf("Groups %q", got)
+	}
+	if got := statusField(status, "Absent"); got != "" {
+		t.Errorf("Absent %q", got)
+	}
+}
+
+func TestKernelAtLeast(t *testing.T) {
+	for _, tc := range []struct {
+		release      string
+		major, minor int
+		want         bool
+	}{
+		{"6.1.0-13-amd64", 6, 1, true}, {"6.0.19", 6, 1, false}, {"5.15.0", 6, 1, false}, {"7.0.0-rc1", 6, 1, true}, {"6.18.44-fc", 6, 2, true}, {"unknown", 1, 0, false},
+	} {
+		if got := kernelAtLeast(tc.release, tc.major, tc.minor); got != tc.want {
+			t.Errorf("%s >= %d.%d: %v", tc.release, tc.major, tc.minor, got)
+		}
+	}
+}
