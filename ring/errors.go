@@ -32,7 +32,7 @@ type evidence struct {
 	kernel   string
 	disabled int  // kernel.io_uring_disabled, -1: no such sysctl (before 6.6, or no /proc)
 	member   bool // CAP_SYS_ADMIN, or in kernel.io_uring_group: what disabled = 1 asks for
-	seccomp  int  // /proc/self/status: 0 none, 1 strict, 2 filter, -1 unknown
+	seccomp  int  // of this thread: 0 none, 1 strict, 2 filter, -1 unknown
 	memlock  uint64
 }
 
@@ -41,7 +41,7 @@ func gather() evidence {
 	if b, err := os.ReadFile("/proc/sys/kernel/io_uring_disabled"); err == nil {
 		ev.disabled = atoi(string(b))
 	}
-	if b, err := os.ReadFile("/proc/self/status"); err == nil {
+	if b, err := os.ReadFile("/proc/thread-self/status"); err == nil {
 		ev.seccomp = atoi(statusField(string(b), "Seccomp"))
 		caps, _ := strconv.ParseUint(statusField(string(b), "CapEff"), 16, 64)
 		ev.member = caps&(1<<unix.CAP_SYS_ADMIN) != 0 || inGroup(statusField(string(b), "Groups"))
@@ -53,7 +53,7 @@ func gather() evidence {
 	return ev
 }
 
-// statusField returns the value of one line of /proc/self/status.
+// statusField returns the value of one line of /proc/thread-self/status.
 func statusField(status, name string) string {
 	for line := range strings.Lines(status) {
 		if v, ok := strings.CutPrefix(line, name+":"); ok {

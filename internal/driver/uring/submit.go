@@ -12,6 +12,9 @@ import (
 
 // Submit queues op; the kernel sees it with the next Wait, or at once when the queue was full.
 func (d *Driver) Submit(op driver.Op) {
+	if op.Code < driver.Accept || op.Code > driver.Cancel {
+		panic(fmt.Sprintf("BUG: op code %d", op.Code)) // before an entry is taken: it would hold a stale op
+	}
 	s := d.nextSQE()
 	if s == nil {
 		d.refuse(op)
@@ -35,8 +38,6 @@ func (d *Driver) Submit(op driver.Op) {
 		s.PrepAccept(op.FD, token)
 	case driver.Connect:
 		s.PrepConnect(op.FD, op.Buf, token)
-	default:
-		panic(fmt.Sprintf("BUG: op code %d", op.Code))
 	}
 }
 
