@@ -9,7 +9,7 @@ import (
 // applicant wants to begin a handshake.
 type applicant interface {
 	begin()
-	ticket() *ticket
+	place() *ticket
 }
 
 // ticket is an applicant's place in its governor's queue. Embed it.
@@ -27,7 +27,7 @@ const (
 	ticketGranted                    // counts as in flight: -> none
 )
 
-func (t *ticket) ticket() *ticket { return t }
+func (t *ticket) place() *ticket { return t }
 
 // governor admits the handshakes of one core: so many in one turn, so many in
 // flight, the rest in order of arrival. The queue is bounded by the number of
@@ -47,7 +47,7 @@ type governor struct {
 
 // ask begins a's handshake, now or later.
 func (g *governor) ask(a applicant) {
-	t := a.ticket()
+	t := a.place()
 	if t.state != ticketNone {
 		panic("BUG: a connection asked twice for its handshake")
 	}
@@ -63,7 +63,7 @@ func (g *governor) ask(a applicant) {
 
 // leave ends a's claim, whatever its state.
 func (g *governor) leave(a applicant) {
-	t := a.ticket()
+	t := a.place()
 	switch t.state {
 	case ticketWaiting:
 		g.remove(t)

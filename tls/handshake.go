@@ -13,7 +13,7 @@ var (
 	errHandshakeDrained = errors.New("tls: the server stops")
 )
 
-// handshake is the first part of an Engine's life. It begins with the peer's
+// handshake is the first part of an engine's life. It begins with the peer's
 // first bytes, when the governor admits it, and runs as a task of the core: the
 // one task that may park inside crypto/tls. Nothing else may call the tls.Conn
 // until it is done.
@@ -22,7 +22,7 @@ var (
 //	  \--------------------- fail, EOF, stop -------------/
 type handshake struct {
 	ticket
-	e      *Engine
+	e      *engine
 	in     intake
 	timer  coreruntime.Timer
 	waiter coreruntime.Waiter // where the task parks for bytes
@@ -36,7 +36,7 @@ type handshake struct {
 	result  error    // what crypto/tls said; errHandshakeUnwound until it did
 }
 
-func newHandshake(e *Engine) *handshake {
+func newHandshake(e *engine) *handshake {
 	h := &handshake{e: e, result: errHandshakeUnwound}
 	core := e.conn.Core()
 	h.in.mem = core

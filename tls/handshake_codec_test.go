@@ -24,7 +24,7 @@ func TestCodecClientCertificates(t *testing.T) {
 			t.Fatalf("%q, %v", got, err)
 		}
 
-		bare, err := handshake(t, false, server, clientTLS())
+		bare, err := shake(t, false, server, clientTLS())
 		if err == nil {
 			t.Fatal("a client without a certificate was let in")
 		}
@@ -72,7 +72,7 @@ func TestCodecALPNMismatch(t *testing.T) {
 	bothVersions(t, func(t *testing.T, v uint16) {
 		cfg := clientTLS()
 		cfg.NextProtos = []string{"gopher/9"}
-		p, err := handshake(t, false, serverTLS(v), cfg)
+		p, err := shake(t, false, serverTLS(v), cfg)
 		if err == nil {
 			t.Fatal("a client without h2 was let in")
 		}

@@ -132,8 +132,8 @@ func (p *pair) read(b []byte) (int, error) {
 	}
 }
 
-// handshake runs both sides; client says which one the codec is.
-func handshake(t *testing.T, client bool, server, cfg *tls.Config) (*pair, error) {
+// shake runs both sides; client says which one the codec is.
+func shake(t *testing.T, client bool, server, cfg *tls.Config) (*pair, error) {
 	t.Helper()
 	p := &pair{t: t, mem: &testMemory{}, in: newTestPipe(), out: newTestPipe()}
 	p.codec = &codec{shim: shim{mem: p.mem, addrs: testAddr{}, src: p}}
@@ -170,7 +170,7 @@ func handshake(t *testing.T, client bool, server, cfg *tls.Config) (*pair, error
 
 func mustHandshake(t *testing.T, client bool, server, cfg *tls.Config) *pair {
 	t.Helper()
-	p, err := handshake(t, client, server, cfg)
+	p, err := shake(t, client, server, cfg)
 	if err != nil {
 		t.Fatalf("handshake: %v", err)
 	}
