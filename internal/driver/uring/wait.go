@@ -10,7 +10,7 @@ import (
 	"github.com/percore/percore/ring"
 )
 
-// closeMax bounds how long Close waits for ops to end.
+// closeMax bounds how long Close waits for the next op to end.
 const closeMax = 5 * time.Second
 
 // Wait submits what is queued and fills out. It enters the kernel only for a reason: something to submit,
@@ -33,14 +33,21 @@ func (d *Driver) Wait(out []driver.Completion, min int, timeout time.Duration) (
 }
 
 // enter goes into the kernel if there is a reason to. It returns with the core awake, and consumes a Wake.
+// Work that the kernel has deferred is fetched first by the short call: with it there is mostly no reason
+// left to sleep, and a call that may sleep costs more.
 func (d *Driver) enter(sleep bool, timeout time.Duration) unix.Errno {
+	if d.ring.NeedsEnter() {
+		if errno := transient(d.ring.Poll()); errno != 0 {
+			return errno
+		}
+	}
 	if sleep && d.wake.armed && d.ring.Ready() == 0 && len(d.refused) == 0 && d.wake.sleep() {
 		errno := d.ring.Wait(timeout)
 		d.wake.consume()
 		return transient(errno)
 	}
 	d.wake.consume()
-	if d.ring.Pending() > 0 || d.ring.NeedsEnter() {
+	if d.ring.Pending() > 0 {
 		return transient(d.ring.Poll())
 	}
 	return 0
