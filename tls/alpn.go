@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	corenet "github.com/percore/percore/net"
+	"github.com/percore/percore/net"
 )
 
 // ProtoH2 is the ALPN name of HTTP/2 over TLS (RFC 9113 section 3.2).

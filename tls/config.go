@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 // Defaults of Limits.

@@ -6,8 +6,8 @@ import (
 	"net"
 	"time"
 
-	corenet "github.com/percore/percore/net"
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
 )
 
 // sealMax is how much plaintext one Write seals before it sends.

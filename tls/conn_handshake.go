@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 var errSendCut = errors.New("tls: a task was ended while it wrote: the record is cut, nothing more can be sent")
@@ -35,12 +35,12 @@ type connHandshake struct {
 // Handshake runs the handshake if it has not run yet and returns its result, a
 // *HandshakeError. Task.
 func (c *Conn) Handshake() error {
+	if err := c.core.MustTask("a method of coretls.Conn"); err != nil {
+		return err
+	}
 	h := &c.hs
 	if h.done {
 		return nil
-	}
-	if err := c.core.MustTask("coretls.Conn.Handshake"); err != nil {
-		return err
 	}
 	if err := h.turn.Lock(c.core); err != nil {
 		return err
@@ -62,9 +62,10 @@ func (c *Conn) Handshake() error {
 	return h.err
 }
 
-// ConnectionState returns what the handshake agreed on; the zero value before it is done. Core.
+// ConnectionState returns what the handshake agreed on; the zero value before it
+// is done, and outside the core. Core.
 func (c *Conn) ConnectionState() tls.ConnectionState {
-	if !c.hs.done {
+	if c.core.Check("coretls.Conn.ConnectionState") != nil || !c.hs.done {
 		return tls.ConnectionState{}
 	}
 	return c.codec.tls.ConnectionState()

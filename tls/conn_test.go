@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	corenet "github.com/percore/percore/net"
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
 )
 
 // serveTasks starts a TLS server whose connections are a task each.
@@ -281,15 +281,26 @@ func TestConnWrongGoroutine(t *testing.T) {
 	bothDrivers(t, func(t *testing.T, rt *coreruntime.Runtime) {
 		opened := make(chan *Conn, 1)
 		s := serveTasks(t, rt, serverTLS(tls.VersionTLS13), func(c *Conn) {
+			c.Handshake()
 			opened <- c
 			echoTask(c)
 		})
-		raw := s.dialRaw()
+		peer := s.mustDial()
 		c := want(t, opened, "connection")
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, coreruntime.ErrWrongGoroutine) {
-			t.Fatalf("%v, want ErrWrongGoroutine", err)
+		for name, call := range map[string]func() error{
+			"Read":       func() error { _, err := c.Read(make([]byte, 1)); return err },
+			"Write":      func() error { _, err := c.Write(make([]byte, 1)); return err },
+			"CloseWrite": c.CloseWrite,
+			"Handshake":  c.Handshake,
+		} {
+			if err := call(); !errors.Is(err, coreruntime.ErrWrongGoroutine) {
+				t.Fatalf("%s: %v, want ErrWrongGoroutine", name, err)
+			}
 		}
-		raw.Close()
+		if c.ConnectionState().HandshakeComplete {
+			t.Fatal("ConnectionState reached crypto/tls from outside the core")
+		}
+		echo(t, peer, 100)
 	})
 }
 

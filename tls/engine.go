@@ -5,7 +5,7 @@ import (
 	"net"
 	"time"
 
-	corenet "github.com/percore/percore/net"
+	"github.com/percore/percore/net"
 )
 
 // outputMax bounds what TLS itself may have to say (KeyUpdate replies, alerts)

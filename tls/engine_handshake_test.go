@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 // What is not TLS gets a clean end and one clear error; the next connection is served.

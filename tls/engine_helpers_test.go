@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	corenet "github.com/percore/percore/net"
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
 )
 
 // testWait bounds whatever a test waits for; nothing is expected to take so long.

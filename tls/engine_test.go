@@ -9,7 +9,7 @@ import (
 	"net"
 	"testing"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 // echo sends n bytes and reads them back, and ends in good order both ways.

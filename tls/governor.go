@@ -3,7 +3,7 @@ package coretls
 import (
 	"time"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 // applicant wants to begin a handshake.

@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 var (

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 // offcoreOwner is the core's side of a handshake on a goroutine. All three run
