@@ -29,10 +29,13 @@ func (c *conn) feed(now time.Duration, p []byte) (n int) {
 		if err == nil && ok {
 			err = c.recv(now, &f)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			c.fault(f.h.StreamID, err)
-		} else if !ok {
-			c.noteBlock(now)
+		case ok && !c.reader.blockOpen():
+			c.blockSince = 0
+		}
+		if !ok && err == nil {
 			break
 		}
 	}
@@ -40,6 +43,7 @@ func (c *conn) feed(now time.Duration, p []byte) (n int) {
 		return len(p) // nothing counts any more
 	}
 	c.reader.release()
+	c.noteBlock(now)
 	return n
 }
 

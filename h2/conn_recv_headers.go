@@ -59,7 +59,6 @@ func (c *conn) openBlock(b *fieldBlock) error {
 		c.pool.metrics.Refused++
 		return nil
 	}
-	c.lastID = b.id
 	b.s = c.newStream(b.id)
 	return b.s.state.recvHeaders(b.endStream)
 }
@@ -97,7 +96,6 @@ func (c *conn) continueBlock(now time.Duration, fragment []byte, last bool) erro
 	}
 	b := c.block
 	c.block = fieldBlock{}
-	c.blockSince = 0
 	switch {
 	case b.trailers && b.s != nil:
 		return b.s.recvTrailers(now, &b, tooBig)
@@ -110,9 +108,9 @@ func (c *conn) continueBlock(now time.Duration, fragment []byte, last bool) erro
 	return nil
 }
 
-// noteBlock remembers when the peer began to keep us waiting within a field block.
+// noteBlock remembers since when the peer keeps us waiting within a field block, or within any frame but DATA.
 func (c *conn) noteBlock(now time.Duration) {
-	if c.blockSince == 0 && c.reader.blockOpen() {
+	if c.blockSince == 0 && (c.reader.blockOpen() || c.reader.phase == readPayload) {
 		c.blockSince = now
 		c.deadline = min(c.deadline, now+c.cfg.limits.HeaderBlockMax)
 	}
@@ -130,6 +128,7 @@ func (c *conn) dropBlock() {
 // recvRequest serves the request whose field section is complete.
 func (c *conn) recvRequest(now time.Duration, b *fieldBlock, tooBig bool) error {
 	s := b.s
+	c.lastID = b.id
 	c.streams.put(s)
 	if b.err == nil && !tooBig {
 		b.err = s.req.finish(b.endStream)

@@ -41,7 +41,10 @@ func (c *conn) recvPong(data [pingLen]byte) {
 func (c *conn) lastGoAway() {
 	c.drained = true
 	c.lastMax = c.lastID
-	c.sendGoAway(c.lastID, ErrCodeNo, "")
+	if c.block.s != nil {
+		c.lastMax = max(c.lastMax, c.block.id) // its field section is being received
+	}
+	c.sendGoAway(c.lastMax, ErrCodeNo, "")
 }
 
 // recvEOF takes the end of the client's direction: no request can come any more, and none that is incomplete can

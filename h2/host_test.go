@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"iter"
 	"log/slog"
 	"testing"
 	"time"
 )
 
-// fakeHost runs a connection and its handlers without a runtime: a handler is a coroutine that is resumed by run.
+// fakeHost runs a connection and its handlers without a runtime: a handler is a goroutine that runs only while
+// run waits for it (iter.Pull would pass a handler's Goexit on to the test).
 type fakeHost struct {
 	t       testing.TB
 	clock   time.Duration
@@ -31,9 +31,8 @@ func (h *fakeHost) now() time.Duration { return h.clock }
 type fakeTask struct {
 	h      *fakeHost
 	s      *stream
-	next   func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
+	in     chan struct{} // hands the thread to the handler; nil: it does not run
+	out    chan bool     // gives it back; true: the handler has ended
 	parked [sides]bool
 	woken  [sides]bool
 	cancel error
@@ -47,7 +46,8 @@ func (t *fakeTask) start()             { t.h.ready = append(t.h.ready, t) }
 func (t *fakeTask) park(side side) error {
 	t.parked[side] = true
 	for !t.woken[side] && t.cancel == nil {
-		t.yield(struct{}{})
+		t.out <- false
+		<-t.in
 	}
 	t.parked[side], t.woken[side] = false, false
 	return t.cancel
@@ -65,15 +65,18 @@ func (t *fakeTask) resume() {
 		t.s.serve()
 		return
 	}
-	if t.next == nil {
+	if t.in == nil {
 		t.h.live[t] = true
-		t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
-			t.yield = yield
+		t.in, t.out = make(chan struct{}), make(chan bool)
+		go func() {
+			<-t.in
+			defer func() { t.out <- true }()
 			t.s.serve()
-		})
+		}()
 	}
-	if _, more := t.next(); !more {
-		t.next = nil
+	t.in <- struct{}{}
+	if ended := <-t.out; ended {
+		t.in = nil
 		delete(t.h.live, t)
 	}
 }

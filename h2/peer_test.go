@@ -20,12 +20,13 @@ type testPeer struct {
 	hbuf bytes.Buffer
 	in   bytes.Buffer
 	rd   *http2.Framer
-	got  []string // frames received and not asked for, as text
+	got  []string          // frames received and not asked for, as text
+	body map[uint32]string // DATA received, by stream
 }
 
 // newTestPeer returns a peer of a new connection, before the preface.
 func newTestPeer(t testing.TB, limits Limits, handler Handler) *testPeer {
-	p := &testPeer{fakeHost: newFakeHost(t, limits, handler), t: t}
+	p := &testPeer{fakeHost: newFakeHost(t, limits, handler), t: t, body: map[uint32]string{}}
 	p.fr = http2.NewFramer(&p.out, nil)
 	p.fr.AllowIllegalWrites = true
 	p.enc = hpack.NewEncoder(&p.hbuf)
@@ -99,6 +100,9 @@ func (p *testPeer) take(b []byte) {
 		f, err := p.rd.ReadFrame()
 		if err != nil {
 			p.t.Fatalf("the server sent what x/net cannot read: %v (%v)", err, p.rd.ErrorDetail())
+		}
+		if d, ok := f.(*http2.DataFrame); ok {
+			p.body[d.StreamID] += string(d.Data())
 		}
 		p.got = append(p.got, frameText(f))
 	}

@@ -13,6 +13,7 @@ func (w *Response) finish() {
 		w.fail()
 		return
 	}
+	s.body.discard()
 	if !w.committed {
 		w.declare()
 		w.commit()
@@ -53,6 +54,7 @@ func (w *Response) fail() {
 		s.resetLocal(ErrCodeInternal, "the handler failed")
 		return
 	}
+	s.body.discard()
 	w.drop()
 	w.clearFields()
 	w.err = nil

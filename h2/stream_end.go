@@ -97,6 +97,5 @@ func (s *stream) served() {
 		}
 		s.wakeAll()
 	}
-	s.body.discard()
 	s.res.finish()
 }
