@@ -119,7 +119,8 @@ func (c *Core) intern(name string) *string {
 	}
 	p := c.names[name]
 	if p == nil {
-		p = &name
+		kept := name // name itself must not escape
+		p = &kept
 		if len(c.names) < internMax {
 			c.names[name] = p
 		}

@@ -1,0 +1,5 @@
+//go:build race
+
+package coreruntime
+
+const raceEnabled = true
