@@ -1,0 +1,228 @@
+package corenet
+
+import (
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/percore/percore/internal/driver"
+	"github.com/percore/percore/runtime"
+)
+
+// CoreListener is the member of a Listener on one core.
+//
+//	idle ──Accept, Serve──▶ armed ──ENFILE, EMFILE, ENOMEM──▶ backing off ──timer──▶ armed
+//	                          │  └──AcceptedMax waiting──▶ disarmed ──Accept──▶ armed
+//	                          └──Close──▶ canceling ──last CQE──▶ closed
+type CoreListener struct {
+	group *Listener
+	core  *coreruntime.Core
+	place coreruntime.Resident
+	open  func(*coreruntime.Core) Protocol // Serve; nil: Accept
+
+	op       driver.Token
+	canceled bool // op
+	wait     coreruntime.Waiter
+	accepted []*Conn // nobody has called Accept for them yet
+	timer    coreruntime.Timer
+	backoff  time.Duration // the last pause; 0: the last accept was good
+	faultsAt time.Duration // start of the window that faults counts in
+	faults   int
+
+	fd        int32
+	wanted    bool // somebody takes connections on this core
+	accepting bool // a task is inside Accept
+	closing   bool
+	closed    bool
+}
+
+const (
+	backoffMin = 5 * time.Millisecond
+	backoffMax = time.Second
+	// faultsMax is how many failed connections (ECONNABORTED and the like) are passed over at once in
+	// each faultsWindow; past it accepting pauses.
+	faultsMax    = 100
+	faultsWindow = 100 * time.Millisecond
+)
+
+// Accept parks until there is a connection on this core and returns it. The error wraps net.ErrClosed
+// when the listener is closed, or says why the task was canceled; no connection is lost by that. One
+// task of the core at a time. Task.
+func (m *CoreListener) Accept() (*Conn, error) {
+	if err := m.core.MustTask("CoreListener.Accept"); err != nil {
+		return nil, err
+	}
+	switch {
+	case m.open != nil:
+		return nil, m.group.opError("accept", errServing)
+	case m.accepting:
+		return nil, m.group.opError("accept", errBusy)
+	}
+	m.accepting, m.wanted = true, true
+	defer func() { m.accepting = false }()
+	for !m.closing {
+		if len(m.accepted) > 0 {
+			c := m.accepted[0]
+			m.accepted = append(m.accepted[:0], m.accepted[1:]...)
+			m.settle()
+			return c, nil
+		}
+		m.settle()
+		if err := m.wait.Park(m.core); err != nil {
+			return nil, m.group.opError("accept", err)
+		}
+	}
+	return nil, m.group.opError("accept", net.ErrClosed)
+}
+
+// Core returns the core this member listens on. Any goroutine.
+func (m *CoreListener) Core() *coreruntime.Core { return m.core }
+
+// Addr returns the group's address. Any goroutine.
+func (m *CoreListener) Addr() net.Addr { return m.group.addr }
+
+func (m *CoreListener) serve(open func(*coreruntime.Core) Protocol) {
+	m.open, m.wanted = open, true
+	for _, c := range m.accepted {
+		m.bind(c)
+	}
+	m.accepted = nil
+	m.settle()
+}
+
+func (m *CoreListener) bind(c *Conn) {
+	if err := c.Bind(m.open(m.core)); err != nil {
+		c.abort(err)
+	}
+}
+
+// Complete takes one result of the armed accept: first the connection, which also a last completion may
+// carry, then the re-arm.
+func (m *CoreListener) Complete(_ uint8, cq driver.Completion) {
+	if !cq.More {
+		m.op = driver.NoToken
+	}
+	if cq.Res >= 0 {
+		m.take(int(cq.Res))
+	} else {
+		m.failed(cq.Errno())
+	}
+	m.settle()
+}
+
+func (m *CoreListener) take(fd int) {
+	m.backoff = 0
+	if m.closing {
+		_ = m.core.Driver().CloseFD(fd) // it came too late for anybody to serve
+		return
+	}
+	m.core.Count(coreruntime.ConnsAccepted, 1)
+	c := newConn(m.core, fd, m.group.conn)
+	if m.open != nil {
+		m.bind(c)
+		return
+	}
+	m.accepted = append(m.accepted, c)
+	m.wait.Wake()
+}
+
+func (m *CoreListener) failed(errno unix.Errno) {
+	if errno == unix.ECANCELED {
+		return
+	}
+	m.core.Count(coreruntime.AcceptErrors, 1)
+	switch errno {
+	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS:
+		m.pause(errno)
+	case unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EOPNOTSUPP:
+		m.core.Logger().Error("percore: a listening socket is unusable and was closed",
+			"core", m.core.ID(), "addr", m.group.addr.String(), "err", errno)
+		m.close()
+	default: // of one connection only, accept(2): the next may be good
+		m.passOver(errno)
+	}
+}
+
+// pause stops accepting for a while that doubles each time: the kernel would refuse the next at once, and
+// the connections stay in its backlog.
+func (m *CoreListener) pause(errno unix.Errno) {
+	if m.backoff == 0 {
+		m.core.Logger().Warn("percore: accept is out of resources and pauses; raise RLIMIT_NOFILE (ulimit -n) or free memory",
+			"core", m.core.ID(), "addr", m.group.addr.String(), "err", errno)
+	}
+	m.backoff = min(max(2*m.backoff, backoffMin), backoffMax)
+	m.core.Count(coreruntime.AcceptBackoffs, 1)
+	m.core.SetTimer(&m.timer, m.core.Now()+m.backoff, m)
+}
+
+// passOver re-arms at once, but not in an endless run.
+func (m *CoreListener) passOver(errno unix.Errno) {
+	if now := m.core.Now(); now-m.faultsAt >= faultsWindow {
+		m.faultsAt, m.faults = now, 0
+	}
+	if m.faults++; m.faults > faultsMax {
+		m.pause(errno)
+	}
+}
+
+// Expire ends a pause.
+func (m *CoreListener) Expire(*coreruntime.Timer, time.Duration) { m.settle() }
+
+// settle arms or disarms accepting, and closes the socket when nothing is in flight.
+func (m *CoreListener) settle() {
+	if m.closing {
+		m.finish()
+		return
+	}
+	full := len(m.accepted) >= m.group.acceptedMax
+	switch {
+	case m.op != driver.NoToken && full:
+		m.cancel()
+	case m.op == driver.NoToken && m.wanted && !full && !m.timer.Armed():
+		m.canceled = false
+		m.op = m.core.Submit(driver.Op{Code: driver.Accept, Multi: true, FD: m.fd}, m, opAccept)
+	}
+}
+
+func (m *CoreListener) cancel() {
+	if m.op != driver.NoToken && !m.canceled {
+		m.canceled = true
+		m.core.CancelOp(m.op)
+	}
+}
+
+// close stops accepting. The socket is closed after the last completion: closing it under an armed
+// accept would leave it listening.
+func (m *CoreListener) close() {
+	if m.closing {
+		return
+	}
+	m.closing = true
+	m.core.StopTimer(&m.timer)
+	m.cancel()
+	for _, c := range m.accepted {
+		c.abort(nil)
+	}
+	m.accepted = nil
+	m.wait.Wake()
+	m.finish()
+}
+
+func (m *CoreListener) finish() {
+	if m.closed || m.op != driver.NoToken {
+		return
+	}
+	m.closed = true
+	if err := m.core.Driver().CloseFD(int(m.fd)); err != nil {
+		m.core.Logger().Warn("percore: closing a listening socket", "core", m.core.ID(), "err", err)
+	}
+	m.core.Leave(&m.place)
+	m.group.memberClosed()
+}
+
+// Drain and Abort are the runtime's Stop. A listener has nothing to finish: it closes in both.
+func (m *CoreListener) Drain(time.Duration) { m.close() }
+
+// Abort: see Drain.
+func (m *CoreListener) Abort(time.Duration) { m.close() }

@@ -1,0 +1,122 @@
+package corenet
+
+import (
+	"net"
+	"time"
+
+	"github.com/percore/percore/runtime"
+)
+
+// times is what only some connections need; an idle one has none of it.
+type times struct {
+	read, write, stall, linger coreruntime.Timer
+
+	readPast, writePast bool          // the deadline has passed
+	progress            time.Duration // when the kernel last took output
+	detach              coreruntime.Waiter
+}
+
+func (c *Conn) timers() *times {
+	if c.times == nil {
+		c.times = &times{}
+	}
+	return c.times
+}
+
+func (c *Conn) stopTimers() {
+	if t := c.times; t != nil {
+		for _, timer := range []*coreruntime.Timer{&t.read, &t.write, &t.stall, &t.linger} {
+			c.core.StopTimer(timer)
+		}
+	}
+}
+
+// Expire is called by the core's wheel.
+func (t *inTurn) Expire(timer *coreruntime.Timer, now time.Duration) {
+	c := (*Conn)(t)
+	switch timer {
+	case &c.times.read:
+		c.times.readPast = true
+		c.rwait.Wake()
+	case &c.times.write:
+		c.times.writePast = true
+		c.wwait.Wake()
+	case &c.times.stall:
+		c.stalled(now)
+	case &c.times.linger:
+		c.cancelOps()
+	}
+	c.settle()
+}
+
+// stalled aborts a connection whose peer takes nothing; one that has made progress since gets the rest of
+// its time.
+func (c *Conn) stalled(now time.Duration) {
+	if c.outBytes == 0 || c.canceling {
+		return
+	}
+	if due := c.times.progress + c.cfg.WriteStallMax; now < due {
+		c.core.SetTimer(&c.times.stall, due, (*inTurn)(c))
+		return
+	}
+	c.core.Count(coreruntime.WriteStalls, 1)
+	c.abort(c.opError("write", &stallError{"the peer took nothing for WriteStallMax (" + c.cfg.WriteStallMax.String() + ")"}))
+}
+
+// SetDeadline sets both deadlines; see net.Conn. Parked calls and later ones fail with
+// os.ErrDeadlineExceeded when it has passed; nothing received is lost by that. The zero time means none.
+// Any goroutine; from outside the core it takes effect with the core's next turn.
+func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadline(t, true, true) }
+
+// SetReadDeadline sets the deadline of Read and WriteTo, as SetDeadline. Any goroutine.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(t, true, false) }
+
+// SetWriteDeadline sets the deadline of Write and ReadFrom, as SetDeadline. Output that Write has accepted
+// is not bound by it, but by WriteStallMax. Any goroutine.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(t, false, true) }
+
+func (c *Conn) setDeadline(at time.Time, read, write bool) error {
+	if c.core.Check("Conn.SetDeadline") != nil {
+		if c.core.Post(func() { c.applyDeadlines(at, read, write) }) != nil {
+			return c.opError("set", net.ErrClosed)
+		}
+		return nil
+	}
+	if c.phase != open {
+		return c.opError("set", c.gone())
+	}
+	c.applyDeadlines(at, read, write)
+	return nil
+}
+
+func (c *Conn) applyDeadlines(at time.Time, read, write bool) {
+	if c.phase != open {
+		return
+	}
+	if at.IsZero() && c.times == nil {
+		return
+	}
+	t := c.timers()
+	if read {
+		c.applyDeadline(&t.read, &t.readPast, &c.rwait, at)
+	}
+	if write {
+		c.applyDeadline(&t.write, &t.writePast, &c.wwait, at)
+	}
+}
+
+func (c *Conn) applyDeadline(timer *coreruntime.Timer, past *bool, wait *coreruntime.Waiter, at time.Time) {
+	*past = false
+	if at.IsZero() {
+		c.core.StopTimer(timer)
+		return
+	}
+	when := c.core.Until(at)
+	if when > c.core.Now() {
+		c.core.SetTimer(timer, when, (*inTurn)(c))
+		return
+	}
+	c.core.StopTimer(timer)
+	*past = true
+	wait.Wake()
+}
