@@ -198,6 +198,9 @@ func (c *Conn) redeliver(now time.Duration) {
 			break
 		}
 	}
+	if h, ok := c.proto.(Holder); ok && !c.paused && c.phase == open {
+		h.Resumed(now)
+	}
 	c.tellEOF(now)
 }
 
