@@ -75,7 +75,7 @@ func (e *engine) Data(now time.Duration, p []byte) int {
 
 // Resumed implements corenet.Holder.
 func (e *engine) Resumed(now time.Duration) {
-	if e.off < len(e.plain) || e.early != nil {
+	if e.off < len(e.plain) || e.early != nil || e.end != nil && !e.told {
 		e.Data(now, nil)
 	}
 }
@@ -106,7 +106,7 @@ func (e *engine) drainEarly(now time.Duration) {
 // records opens the records of p, one by one, while inner takes what they hold.
 func (e *engine) records(now time.Duration, p []byte) int {
 	n := 0
-	for e.deliver(now) && n < len(p) && !e.over() {
+	for e.deliver(now) && n < len(p) && !e.conn.Paused() {
 		k, m, err := e.codec.next(p[n:], e.room())
 		n += k
 		e.plain = e.plain[:len(e.plain)+m]
@@ -160,7 +160,7 @@ func (e *engine) deliver(now time.Duration) bool {
 		}
 	}
 	e.plain, e.off = e.plain[:0], 0
-	if e.end != nil && !e.told && e.early == nil {
+	if e.end != nil && !e.told && e.early == nil && !e.conn.Paused() {
 		e.tell(now)
 	}
 	return !e.over()
@@ -212,6 +212,7 @@ func (e *engine) EOF(now time.Duration) {
 			e.ended(e.codec.cut())
 			e.deliver(now)
 			e.settle()
+			e.again()
 		}
 	}
 }

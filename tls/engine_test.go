@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/percore/percore/runtime"
 )
@@ -64,7 +65,7 @@ func TestEngineBackPressure(t *testing.T) {
 		n      int
 	}{
 		{"takes little", func(p *testProto) { p.takeMax = 1000 }, 200_000},
-		{"wants much", func(p *testProto) { p.wholeOf = 30_000 }, 90_000},
+		{"wants much", func(p *testProto) { p.wholeOf, p.takeMax = 30_000, 30_000 }, 90_000},
 		{"pauses", func(p *testProto) { p.pauses = true }, 200_000},
 		{"pauses and takes little", func(p *testProto) { p.pauses, p.takeMax = true, 3000 }, 100_000},
 		{"pauses from the start", func(p *testProto) { p.pauseOpen = true }, 10_000},
@@ -122,6 +123,7 @@ func (h *holdBack) Write(p []byte) (int, error) {
 
 func (h *holdBack) release() {
 	h.after = 1 << 30
+	h.Conn.SetWriteDeadline(time.Time{}) // CloseWrite has set one
 	h.Conn.Write(h.held)
 }
 
