@@ -1,0 +1,319 @@
+package h2
+
+import (
+	"strconv"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// blockEncoder writes field blocks (RFC 7541) at the end of the caller's bytes:
+//
+//	e.begin(dst); e.status(200); e.field("content-type", "text/plain"); dst = e.end()
+//
+// It has two pens for one block. Fields that do not repeat (date, etag, content-length and the like, long ones,
+// sensitive ones) are written by the stateless appender below and never touch the dynamic table: they would push
+// the stable ones out and cost the peer memory. Stable fields go through x/net's hpack.Encoder, made at the first
+// one, with at most Limits.EncoderTableMax octets of table. Names must be lower case. Allocates nothing once the
+// stable fields are in the table.
+type blockEncoder struct {
+	dst []byte
+	enc *hpack.Encoder
+
+	tableMax  uint32 // our own bound
+	tableSize uint32 // what the peer's decoder will have after the update that is due
+	tableMin  uint32 // the smallest size since the last block
+	updateDue bool
+}
+
+// init sets our own bound of the dynamic table.
+func (e *blockEncoder) init(l *Limits) {
+	*e = blockEncoder{tableMax: uint32(max(0, l.EncoderTableMax)), tableSize: headerTableInit, tableMin: headerTableInit}
+	e.setPeerTableSize(headerTableInit)
+}
+
+// setPeerTableSize takes over SETTINGS_HEADER_TABLE_SIZE of the peer; a larger table than ours is not used.
+func (e *blockEncoder) setPeerTableSize(size uint32) {
+	size = min(size, e.tableMax)
+	if size == e.tableSize {
+		return
+	}
+	e.updateDue = true
+	e.tableSize = size
+	e.tableMin = min(e.tableMin, size)
+	if e.enc != nil {
+		e.resizeEncoder()
+	}
+}
+
+// begin starts a block at the end of dst, which belongs to the encoder until end. A pending table size update
+// comes first: "the smallest maximum table size that occurs in that interval MUST be signaled ... The final
+// maximum size is always signaled" (RFC 7541 section 4.2).
+func (e *blockEncoder) begin(dst []byte) {
+	e.dst = dst
+	if !e.updateDue {
+		return
+	}
+	if e.tableMin < e.tableSize {
+		e.appendInt(0x20, 5, uint64(e.tableMin))
+	}
+	e.appendInt(0x20, 5, uint64(e.tableSize))
+	e.tableMin, e.updateDue = e.tableSize, false
+}
+
+// end returns the caller's bytes with the block behind them.
+func (e *blockEncoder) end() []byte {
+	dst := e.dst
+	e.dst = nil
+	return dst
+}
+
+// status appends :status. REQUIRES: 100 <= code <= 999.
+func (e *blockEncoder) status(code int) {
+	if i := staticStatus(code); i != 0 {
+		e.dst = append(e.dst, 0x80|i)
+		return
+	}
+	const nameOnly = 8 // any :status entry of the static table gives the name
+	e.dst = append(e.dst, nameOnly, 3, byte('0'+code/100%10), byte('0'+code/10%10), byte('0'+code%10))
+}
+
+// contentLength appends content-length.
+func (e *blockEncoder) contentLength(n int64) {
+	e.literalName(0, "content-length")
+	at := len(e.dst)
+	e.dst = strconv.AppendInt(append(e.dst, 0), n, 10)
+	e.dst[at] = byte(len(e.dst) - at - 1) // at most 19 digits: the length is one octet, not Huffman coded
+}
+
+// field appends a field with a lower-case name.
+func (e *blockEncoder) field(name, value string) {
+	if e.tableSize == 0 || !repeats(name, value) {
+		e.literalName(0, name)
+		e.appendString(value)
+		return
+	}
+	if e.enc == nil {
+		e.openEncoder()
+	}
+	// The sink never fails, and WriteField has no error of its own.
+	_ = e.enc.WriteField(hpack.HeaderField{Name: name, Value: value})
+}
+
+// sensitive appends a field that no table on the way may keep: a literal never indexed (RFC 7541 section 7.1.3).
+func (e *blockEncoder) sensitive(name, value string) {
+	const neverIndexed = 0x10
+	e.literalName(neverIndexed, name)
+	e.appendString(value)
+}
+
+func (e *blockEncoder) openEncoder() {
+	e.enc = hpack.NewEncoder((*encoderSink)(e))
+	if e.tableSize != headerTableInit {
+		e.resizeEncoder()
+	}
+}
+
+// resizeEncoder changes the table of x/net's encoder at once. It would announce the change before its own next
+// field, which may be in the middle of a block; begin does that in the right place, so the announcement and the
+// field that draws it out are dropped.
+func (e *blockEncoder) resizeEncoder() {
+	e.enc.SetMaxDynamicTableSize(e.tableSize)
+	dst := e.dst
+	_ = e.enc.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+	e.dst = dst
+}
+
+// encoderSink is the io.Writer that x/net's encoder writes to.
+type encoderSink blockEncoder
+
+func (s *encoderSink) Write(p []byte) (int, error) {
+	s.dst = append(s.dst, p...)
+	return len(p), nil
+}
+
+// literalName appends the start of a literal that is not indexed: pattern is 0x00, or 0x10 for never.
+func (e *blockEncoder) literalName(pattern byte, name string) {
+	if i := staticName(name); i != 0 {
+		e.appendInt(pattern, 4, uint64(i))
+		return
+	}
+	e.dst = append(e.dst, pattern)
+	e.appendString(name)
+}
+
+// appendInt appends an integer with a prefix of that many bits, RFC 7541 section 5.1.
+func (e *blockEncoder) appendInt(pattern byte, prefix uint, v uint64) {
+	limit := uint64(1)<<prefix - 1
+	if v < limit {
+		e.dst = append(e.dst, pattern|byte(v))
+		return
+	}
+	e.dst = append(e.dst, pattern|byte(limit))
+	for v -= limit; v >= 0x80; v >>= 7 {
+		e.dst = append(e.dst, byte(v)|0x80)
+	}
+	e.dst = append(e.dst, byte(v))
+}
+
+// appendString appends a string literal, RFC 7541 section 5.2. Short ones are not Huffman coded: the few octets
+// saved are worth less than the time, on both sides.
+func (e *blockEncoder) appendString(s string) {
+	const huffmanMin = 64
+	if len(s) >= huffmanMin {
+		if n := hpack.HuffmanEncodeLength(s); n < uint64(len(s)) {
+			e.appendInt(0x80, 7, n)
+			e.dst = hpack.AppendHuffmanString(e.dst, s)
+			return
+		}
+	}
+	e.appendInt(0, 7, uint64(len(s)))
+	e.dst = append(e.dst, s...)
+}
+
+// repeats reports whether a field is likely to come again with the same value, and is worth a table entry.
+func repeats(name, value string) bool {
+	const indexedMax = 512
+	if len(name)+len(value) > indexedMax {
+		return false
+	}
+	switch name {
+	case "age", "content-length", "content-location", "content-range", "date", "etag", "expires", "grpc-message",
+		"last-modified", "location", "set-cookie", "authorization", "proxy-authorization", "x-request-id",
+		"traceparent", "server-timing", "grpc-status-details-bin":
+		return false
+	}
+	return true
+}
+
+// staticStatus returns the index of the static table entry for a status, 0 if there is none (RFC 7541 appendix A).
+func staticStatus(code int) byte {
+	switch code {
+	case 200:
+		return 8
+	case 204:
+		return 9
+	case 206:
+		return 10
+	case 304:
+		return 11
+	case 400:
+		return 12
+	case 404:
+		return 13
+	case 500:
+		return 14
+	}
+	return 0
+}
+
+// staticName returns the index of the first static table entry with that name, 0 if there is none (RFC 7541
+// appendix A).
+func staticName(name string) byte {
+	switch name {
+	case ":authority":
+		return 1
+	case ":method":
+		return 2
+	case ":path":
+		return 4
+	case ":scheme":
+		return 6
+	case ":status":
+		return 8
+	case "accept-charset":
+		return 15
+	case "accept-encoding":
+		return 16
+	case "accept-language":
+		return 17
+	case "accept-ranges":
+		return 18
+	case "accept":
+		return 19
+	case "access-control-allow-origin":
+		return 20
+	case "age":
+		return 21
+	case "allow":
+		return 22
+	case "authorization":
+		return 23
+	case "cache-control":
+		return 24
+	case "content-disposition":
+		return 25
+	case "content-encoding":
+		return 26
+	case "content-language":
+		return 27
+	case "content-length":
+		return 28
+	case "content-location":
+		return 29
+	case "content-range":
+		return 30
+	case "content-type":
+		return 31
+	case "cookie":
+		return 32
+	case "date":
+		return 33
+	case "etag":
+		return 34
+	case "expect":
+		return 35
+	case "expires":
+		return 36
+	case "from":
+		return 37
+	case "host":
+		return 38
+	case "if-match":
+		return 39
+	case "if-modified-since":
+		return 40
+	case "if-none-match":
+		return 41
+	case "if-range":
+		return 42
+	case "if-unmodified-since":
+		return 43
+	case "last-modified":
+		return 44
+	case "link":
+		return 45
+	case "location":
+		return 46
+	case "max-forwards":
+		return 47
+	case "proxy-authenticate":
+		return 48
+	case "proxy-authorization":
+		return 49
+	case "range":
+		return 50
+	case "referer":
+		return 51
+	case "refresh":
+		return 52
+	case "retry-after":
+		return 53
+	case "server":
+		return 54
+	case "set-cookie":
+		return 55
+	case "strict-transport-security":
+		return 56
+	case "transfer-encoding":
+		return 57
+	case "user-agent":
+		return 58
+	case "vary":
+		return 59
+	case "via":
+		return 60
+	case "www-authenticate":
+		return 61
+	}
+	return 0
+}
