@@ -1,6 +1,8 @@
 package h2
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 )
@@ -52,7 +54,8 @@ type conn struct {
 	cfg  *connConfig
 
 	state   connState
-	drained bool // the last GOAWAY of goAway was sent
+	drained bool // the last GOAWAY of goAway was sent, or eof
+	eof     bool // the client ended its direction
 
 	preface prefaceReader
 	reader  frameReader
@@ -111,6 +114,12 @@ func (c *conn) finished() bool {
 // close tears down what is left: the connection is gone, for err (nil: in good order). Handlers that still run
 // see an error at their next call. It is called once, last.
 func (c *conn) close(err error) {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF // a reader of a body must not take it for the end
+	}
+	if err != nil {
+		err = fmt.Errorf("h2: the connection is gone: %w", err)
+	}
 	c.closeStreams(err)
 	c.state = connClosed
 	c.reader.close()

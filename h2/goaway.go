@@ -48,15 +48,21 @@ func (c *conn) lastGoAway() {
 }
 
 // recvEOF takes the end of the client's direction: no request can come any more, and none that is incomplete can
-// become complete. Those that are complete are still answered.
+// become complete. Those that are complete are still answered, as far as the windows go that the client gave: it can
+// give no more.
 func (c *conn) recvEOF() {
 	if c.state < connOpen {
 		c.state = connClosed
 		return
 	}
+	c.eof = true
+	if s := c.block.s; s != nil && c.block.trailers {
+		s.resetLocal(ErrCodeCancel, "the client ended its side of the connection within trailers")
+	}
+	c.dropBlock()
 	for i := 0; i < len(c.streams.slots); {
-		if s := c.streams.slots[i]; s != nil && s.state.canRecv() {
-			s.resetLocal(ErrCodeCancel, "the client ended the connection before the request body")
+		if s := c.streams.slots[i]; s != nil && (s.state.canRecv() || s.stallAt != 0) {
+			s.resetLocal(ErrCodeCancel, "the client ended its side of the connection too early")
 		} else {
 			i++
 		}

@@ -3,6 +3,7 @@ package h2
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -43,6 +44,7 @@ type Response struct {
 	written  int64
 	err      error // a fault of the handler that spoils the response
 
+	tunnel    bool // the request was CONNECT: the length of a 2xx is not told
 	headOnly  bool // the request was HEAD: octets are counted, not sent
 	hasDate   bool
 	committed bool // status and fields are final
@@ -66,6 +68,9 @@ func (w *Response) SetStatus(code int) error {
 	}
 	if code < 200 || code > 999 {
 		return w.spoil(fmt.Errorf("h2: status %d is not a final status, want 200 to 999", code))
+	}
+	if w.written > 0 && !bodyAllowed(code) {
+		return w.spoil(ErrBodyNotAllowed)
 	}
 	w.status = code
 	return nil
@@ -287,8 +292,9 @@ func (w *Response) Informational(code int, fields ...Field) error {
 	if code < 100 || code > 199 || code == 101 {
 		return fmt.Errorf("h2: status %d is not informational, want 100 or 102 to 199", code)
 	}
-	for i := range fields {
-		name, err := w.checkField(fields[i].Name, fields[i].Value)
+	fields = slices.Clone(fields)
+	for i, f := range fields {
+		name, err := w.checkField(f.Name, f.Value)
 		if err != nil {
 			return err
 		}

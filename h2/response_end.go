@@ -1,7 +1,10 @@
 package h2
 
 // begin prepares the response to a request whose method is known.
-func (w *Response) begin(method string) { w.headOnly = method == "HEAD" }
+func (w *Response) begin(method string) {
+	w.headOnly = method == "HEAD"
+	w.tunnel = method == "CONNECT"
+}
 
 // pending returns how many body octets wait to be sent.
 func (w *Response) pending() int { return len(w.buf) - w.off + len(w.lent) }
@@ -36,7 +39,7 @@ func (w *Response) short() bool {
 // wrote the body it would have sent.
 func (w *Response) declare() {
 	switch {
-	case w.status == 204:
+	case w.status == 204, w.tunnel && w.status < 300: // RFC 9110 section 8.6
 		w.declared = -1
 	case w.declared >= 0 || w.status == 304 || w.headOnly && w.written == 0 || len(w.trailers) > 0:
 	default:
@@ -116,6 +119,6 @@ func (w *Response) clearFields() {
 func (w *Response) reset() {
 	w.clearFields()
 	w.status, w.declared, w.written, w.err = statusOK, -1, 0, nil
-	w.headOnly, w.hasDate, w.committed, w.headSent, w.done = false, false, false, false, false
+	w.tunnel, w.headOnly, w.hasDate, w.committed, w.headSent, w.done = false, false, false, false, false, false
 	w.buf, w.off, w.chunk, w.lent = nil, 0, nil, nil
 }

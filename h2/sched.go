@@ -43,9 +43,12 @@ func (q *streamQueue) remove(s *stream) {
 // where it is already.
 func (c *conn) place(s *stream) {
 	q := c.queueOf(s)
-	if q != nil && q != &c.blocked {
+	switch {
+	case q == &c.heads, q == &c.ready:
 		s.stallAt = 0
 		c.host.touch()
+	case s.res.pending() == 0:
+		s.stallAt = 0
 	}
 	if s.queue == q {
 		return

@@ -68,6 +68,9 @@ func (s *stream) closed() {
 	if s.queue != nil {
 		s.queue.remove(s)
 	}
+	if c.block.s == s { // its trailers are being received: only the HPACK table still needs them
+		c.block.s, c.dec.sink = nil, nil
+	}
 	s.body.discard()
 	s.res.drop()
 	if s.parked > 0 {

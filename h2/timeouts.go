@@ -23,8 +23,15 @@ func (c *conn) nextDeadline() time.Duration { return c.deadline }
 
 // noteStream makes sure that a timeout of a stream that begins now is seen.
 func (c *conn) noteStream(now time.Duration) {
-	l := &c.cfg.limits
-	c.deadline = min(c.deadline, now+shorter(l.WriteStallMax, l.BodyGapMax))
+	c.deadline = min(c.deadline, now+shorter(c.stallMax(), c.cfg.limits.BodyGapMax))
+}
+
+// stallMax is how long output may wait for window; after an end of file no window will come.
+func (c *conn) stallMax() time.Duration {
+	if c.eof {
+		return 0
+	}
+	return c.cfg.limits.WriteStallMax
 }
 
 // shorter returns the smaller of two limits, of which a negative one is switched off.
@@ -77,13 +84,13 @@ func (c *conn) check(now, since, limit time.Duration, err error) {
 
 // expireStreams looks at every stream. One that is overdue leaves the table, which may move another one to its slot.
 func (c *conn) expireStreams(now time.Duration) {
-	l := &c.cfg.limits
-	c.noteStream(now)
+	bodyGapMax := c.cfg.limits.BodyGapMax
+	c.deadline = min(c.deadline, now+shorter(c.cfg.limits.WriteStallMax, bodyGapMax))
 	for i := 0; i < len(c.streams.slots); {
 		s := c.streams.slots[i]
 		switch {
 		case s == nil:
-		case s.stallAt != 0 && c.due(now, s.stallAt+l.WriteStallMax):
+		case s.stallAt != 0 && c.due(now, s.stallAt+c.stallMax()):
 			c.pool.metrics.Timeouts++
 			if s.queue == &c.blocked {
 				c.fault(0, errConnStalled) // no stream will ever get on
@@ -91,7 +98,7 @@ func (c *conn) expireStreams(now time.Duration) {
 			}
 			s.resetLocal(ErrCodeCancel, reasonStall)
 			continue
-		case s.bodySilent() && l.BodyGapMax >= 0 && c.due(now, s.dataAt+l.BodyGapMax):
+		case s.bodySilent() && bodyGapMax >= 0 && c.due(now, s.dataAt+bodyGapMax):
 			c.pool.metrics.Timeouts++
 			s.resetLocal(ErrCodeCancel, reasonBodyGap)
 			continue
