@@ -294,16 +294,23 @@ func TestCodecAllocs(t *testing.T) {
 		p.peer.Write([]byte("a small request"))
 		wires = append(wires, p.wire())
 	}
-	buf, dst := make([]byte, plaintextMax), make([]byte, 0, 4096)
+	buf := make([]byte, plaintextMax)
 	i := 0
-	got := testing.AllocsPerRun(rounds, func() {
+	opened := testing.AllocsPerRun(rounds, func() {
 		if _, n, err := p.codec.next(wires[i], buf); n == 0 || err != nil {
 			t.Fatal(n, err)
 		}
-		dst, _ = p.codec.seal(dst[:0], buf[:100])
 		i++
 	})
-	if got > 1 {
-		t.Fatalf("%v allocations for one record in and one out, want at most 1", got)
+	if opened > 1 {
+		t.Errorf("%v allocations to open a record, want at most 1", opened)
+	}
+	// The best of many: crypto/tls takes memory from a sync.Pool, which may be empty.
+	dst, sealed := make([]byte, 0, 4096), 1e9
+	for range rounds {
+		sealed = min(sealed, testing.AllocsPerRun(1, func() { dst, _ = p.codec.seal(dst[:0], buf[:100]) }))
+	}
+	if sealed > 0 {
+		t.Errorf("%v allocations to seal a record, want 0", sealed)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/percore/percore/internal/leak"
 	"github.com/percore/percore/net"
 	"github.com/percore/percore/runtime"
 )
@@ -26,6 +27,7 @@ func bothDrivers(t *testing.T, fn func(t *testing.T, rt *coreruntime.Runtime)) {
 
 func startRuntime(t *testing.T, mode coreruntime.DriverMode) *coreruntime.Runtime {
 	t.Helper()
+	leak.Check(t)
 	rt, err := coreruntime.Start(context.Background(), coreruntime.Config{
 		Cores: 1, Driver: mode, Buffers: 64,
 		DrainTimeout: 2 * time.Second,
