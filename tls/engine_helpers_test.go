@@ -3,6 +3,7 @@ package coretls
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -144,6 +145,7 @@ type testProto struct {
 	pauseOpen bool // from Open until a Post resumes
 	keepOpen  bool // do not close at EOF
 	flood     bool // send without end
+	abortIn   string
 	drained   bool
 
 	got    int
@@ -159,7 +161,12 @@ func (p *testProto) Open(c *corenet.Conn) {
 		c.Touch()
 	}
 	p.s.opened <- p
+	if p.abortIn == "Open" {
+		c.Abort(errTestAbort)
+	}
 }
+
+var errTestAbort = errors.New("aborted by the test")
 
 // pause stops Data; a goroutine resumes it a little later.
 func (p *testProto) pause() {
@@ -178,6 +185,10 @@ func (p *testProto) Data(_ time.Duration, b []byte) int {
 	}
 	if p.conn.Paused() {
 		p.s.t.Error("Data while paused")
+	}
+	if p.abortIn == "Data" {
+		p.conn.Abort(errTestAbort)
+		return len(b) / 2
 	}
 	if len(b) < p.wholeOf {
 		return 0
@@ -206,6 +217,10 @@ func (p *testProto) EOF(time.Duration) {
 }
 
 func (p *testProto) Flush(_ time.Duration, dst []byte) []byte {
+	if p.abortIn == "Flush" && len(p.out) > 0 {
+		p.conn.Abort(errTestAbort)
+		return append(dst, p.out...)
+	}
 	if p.flood && !p.conn.Closing() {
 		p.conn.Touch()
 		return append(dst, make([]byte, corenet.FlushMax)...)

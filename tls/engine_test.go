@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/percore/percore/internal/leak"
 	"github.com/percore/percore/runtime"
 )
 
@@ -299,6 +300,74 @@ func TestEngineHandshakesWaitTheirTurn(t *testing.T) {
 			if err := want(t, done, "connection"); err != nil {
 				t.Fatal(err)
 			}
+		}
+	})
+}
+
+// An inner protocol may abort from inside any of its calls.
+func TestEngineInnerAborts(t *testing.T) {
+	bothDrivers(t, func(t *testing.T, rt *coreruntime.Runtime) {
+		for _, in := range []string{"Open", "Data", "Flush"} {
+			s := serve(t, rt, serverTLS(tls.VersionTLS13), Limits{}, func(p *testProto) { p.abortIn = in })
+			c := s.mustDial()
+			c.Write(make([]byte, 40_000))
+			if err := want(t, s.closed, "Closed"); err != errTestAbort {
+				t.Fatalf("in %s: Closed(%v)", in, err)
+			}
+		}
+	})
+}
+
+// Tickets of one core are good on every other.
+func TestEngineResumesOnAnyCore(t *testing.T) {
+	leak.Check(t)
+	rt, err := coreruntime.Start(context.Background(), coreruntime.Config{Cores: 3, Buffers: 64, Pin: coreruntime.PinNever})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rt.Stop(context.Background())
+	s := serve(t, rt, serverTLS(tls.VersionTLS13), Limits{}, nil)
+	cfg := clientTLS()
+	cfg.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	used := map[int]bool{}
+	for n := 0; n < 200 && (len(used) < 3 || n < 10); n++ {
+		c, err := s.dial(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resumed := c.ConnectionState().DidResume; resumed != (n > 0) {
+			t.Fatalf("connection %d: resumed is %v", n, resumed)
+		}
+		echo(t, c, 10) // takes the ticket too
+		used[want(t, s.opened, "Open").conn.Core().ID()] = true
+	}
+	if len(used) < 3 {
+		t.Fatalf("200 connections met cores %v only", used)
+	}
+}
+
+// What a stop finds in the middle of a handshake goes away with it.
+func TestStopDuringHandshake(t *testing.T) {
+	bothDrivers(t, func(t *testing.T, rt *coreruntime.Runtime) {
+		engines := serve(t, rt, serverTLS(tls.VersionTLS13), Limits{HandshakesInFlightMax: 2}, nil)
+		ended := make(chan error, 4)
+		tasks := serveTasks(t, rt, serverTLS(tls.VersionTLS13), func(c *Conn) {
+			defer func() { ended <- nil }()
+			ended <- c.Handshake()
+		})
+		for range 4 {
+			io.WriteString(engines.dialRaw(), "\x16\x03\x01\x01\x00half a hello")
+		}
+		engines.sync(func(g *governor) bool { return g.inFlight == 2 && g.head != nil })
+		io.WriteString(tasks.dialRaw(), "\x16\x03\x01\x01\x00half a hello")
+		tasks.sync(func(g *governor) bool { return g.inFlight == 1 })
+		ctx, cancel := context.WithTimeout(context.Background(), testWait)
+		defer cancel()
+		if err := rt.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := want(t, ended, "end of the task's handshake"); err == nil {
+			t.Fatal("a half handshake succeeded")
 		}
 	})
 }
