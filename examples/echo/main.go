@@ -15,8 +15,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	corenet "github.com/percore/percore/net"
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
 )
 
 func main() {

@@ -1,0 +1,5 @@
+//go:build race
+
+package corenet_test
+
+const raceEnabled = true
