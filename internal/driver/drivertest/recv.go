@@ -17,6 +17,8 @@ func recvTests() []test {
 		{name: "RecvGrow", run: recvGrow, cfg: Config{BufferSize: 1024, Buffers: 4, BuffersMax: 16}},
 		{name: "RecvEOF", run: recvEOF},
 		{name: "RecvReset", run: recvReset},
+		{name: "RecvResetKeepsWhatArrived", run: recvResetKeeps},
+		{name: "RecvAfterLateSend", run: recvLateSend},
 		{name: "RecvEndWithLastBytes", run: recvEndWithLastBytes},
 		{name: "RecvFastPeerAndQuietPeer", run: recvFair},
 	}
@@ -204,6 +206,43 @@ func recvReset(r *rig) {
 	r.equal("result", again.res, int32(0))
 	_, errno := r.d.TrySend(fd, []byte("x"))
 	r.equal("send", errno, unix.EPIPE)
+}
+
+// What had arrived before a reset is still received.
+func recvResetKeeps(r *rig) {
+	p, fd := r.pair()
+	r.write(p, []byte("tail"))
+	r.ok(p.Reset())
+	data, f := r.gather(r.recv(fd, true), 4)
+	r.equal("stream", string(data), "tail")
+	if f.final {
+		f = r.recv(fd, true)
+	}
+	r.ended(f)
+	r.equal("errno", f.errno(), unix.ECONNRESET)
+}
+
+// A peer that has closed answers the first send with a reset. After its FIN that is EPIPE for sends, and
+// still end of file for receives (tcp_reset, TCP_CLOSE_WAIT).
+func recvLateSend(r *rig) {
+	p, fd := r.pair()
+	r.write(p, []byte("bye"))
+	r.ok(p.Close())
+	data, f := r.gather(r.recv(fd, false), 3)
+	r.equal("stream", string(data), "bye")
+	f = r.recv(fd, false)
+	r.ended(f)
+	r.equal("end of file", f.res, int32(0))
+	n, errno := r.d.TrySend(fd, []byte("late"))
+	r.equal("first send", n, 4)
+	r.equal("errno", errno, unix.Errno(0))
+	r.until("the reset is here", func() bool {
+		_, errno := r.d.TrySend(fd, []byte("late"))
+		return errno == unix.EPIPE
+	})
+	f = r.recv(fd, false)
+	r.ended(f)
+	r.equal("still end of file", f.res, int32(0))
 }
 
 // The end stands right behind the last bytes: no edge of its own tells it.

@@ -185,7 +185,12 @@ func (r *rig) recycle(f *flight) {
 // turn waits once, for a moment at most, and books what comes.
 func (r *rig) turn() int {
 	r.Helper()
-	n, err := r.d.Wait(r.out, 1, 2*time.Millisecond)
+	return r.wait(1, 2*time.Millisecond)
+}
+
+func (r *rig) wait(min int, timeout time.Duration) int {
+	r.Helper()
+	n, err := r.d.Wait(r.out, min, timeout)
 	r.ok(err)
 	for _, c := range r.out[:n] {
 		r.take(c)

@@ -3,6 +3,7 @@ package drivertest
 import (
 	"errors"
 	"io"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,24 +56,26 @@ func sendLarge(r *rig) {
 	r.equalData("stream", got, data)
 }
 
+// settled is how long a full socket must stay full: longer than the peer's delayed ACK (40 ms), which
+// makes room once more.
+const settled = 60 * time.Millisecond
+
 // fill sends until the socket takes no more and returns how much it took.
 func (r *rig) fill(fd int) (n int) {
 	r.Helper()
 	block := pattern(256<<10, 7)
-	for full := 0; full < 4; { // loopback moves bytes while we look: full is full only when it stays so
+	for last := time.Now(); ; r.turn() {
 		k, errno := r.d.TrySend(fd, block)
 		n += k
-		switch errno {
-		case 0:
-			full = 0
-		case unix.EAGAIN:
-			full++
-			r.turn()
-		default:
+		switch {
+		case errno == 0:
+			last = time.Now()
+		case errno != unix.EAGAIN:
 			r.Fatalf("TrySend: %v", errno)
+		case !r.real || time.Since(last) > settled:
+			return n
 		}
 	}
-	return n
 }
 
 func trySendFull(r *rig) {

@@ -47,7 +47,7 @@ func soak(r *rig, rng *rand.Rand) {
 			r.finishStream(conns[i])
 			conns = append(conns[:i], conns[i+1:]...)
 		case n < 8:
-			r.turn()
+			r.wait(0, 0)
 		case len(conns) > 0:
 			r.soakStep(rng, conns[rng.IntN(len(conns))])
 		}

@@ -27,12 +27,7 @@ const asleepMax = 10 * time.Second
 func (r *rig) doze() {
 	r.Helper()
 	start := time.Now()
-	n, err := r.d.Wait(r.out, 1, asleepMax)
-	r.ok(err)
-	for _, c := range r.out[:n] {
-		r.take(c)
-	}
-	if n == 0 && time.Since(start) >= asleepMax {
+	if n := r.wait(1, asleepMax); n == 0 && time.Since(start) >= asleepMax {
 		r.Fatal("a wake-up was lost")
 	}
 }

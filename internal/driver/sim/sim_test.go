@@ -104,7 +104,7 @@ func want[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// Linux 6.18, measured with the same steps on loopback: what each end sees after close and reset.
+// What each end sees after close and reset. The conformance suite takes the same steps on the kernel.
 func TestCloseAndReset(t *testing.T) {
 	buf := make([]byte, 100)
 	t.Run("peer closes in good order", func(t *testing.T) {
