@@ -230,7 +230,7 @@ func (p *testProto) Flush(_ time.Duration, dst []byte) []byte {
 		k = len(p.out)
 	}
 	dst = append(dst, p.out[:k]...)
-	if p.out = p.out[k:]; len(p.out) > 0 {
+	if p.out = p.out[:copy(p.out, p.out[k:])]; len(p.out) > 0 {
 		p.conn.Touch()
 	}
 	return dst

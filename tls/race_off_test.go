@@ -1,0 +1,5 @@
+//go:build !race
+
+package coretls
+
+const raceOn = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package coretls
+
+// raceOn: the race detector makes sync.Pool forget at random.
+const raceOn = true
