@@ -60,7 +60,7 @@ func (c *Conn) stalled(now time.Duration) {
 		return
 	}
 	c.core.Count(coreruntime.WriteStalls, 1)
-	c.abort(c.opError("write", &stallError{"the peer took nothing for WriteStallMax (" + c.cfg.WriteStallMax.String() + ")"}))
+	c.abort(c.opError("write", &timeoutError{"the peer took nothing for WriteStallMax (" + c.cfg.WriteStallMax.String() + ")"}))
 }
 
 // SetDeadline sets both deadlines; see net.Conn. Parked calls and later ones fail with

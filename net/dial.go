@@ -3,10 +3,8 @@ package corenet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"time"
 
@@ -23,7 +21,7 @@ func Dial(core *coreruntime.Core, ctx context.Context, network, address string) 
 const dialShareMin = 2 * time.Second
 
 // errDialTimeout is the deadline of a dial's context, or an address's share of it.
-var errDialTimeout = fmt.Errorf("%w (%w)", os.ErrDeadlineExceeded, context.DeadlineExceeded)
+var errDialTimeout = error(&timeoutError{"the connect took longer than its context allows"})
 
 // Dial connects on core to address ("host:port", as net.Dial; network "tcp", "tcp4" or "tcp6"). A name is
 // looked up by the standard resolver on an ordinary goroutine, and its addresses are tried in order. ctx

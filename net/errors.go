@@ -1,6 +1,7 @@
 package corenet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -21,14 +22,17 @@ var (
 	errStopping = fmt.Errorf("%w (%w)", net.ErrClosed, coreruntime.ErrStopped)
 )
 
-// stallError is why a connection whose peer does not read is aborted.
-type stallError struct{ what string }
+// timeoutError is a time limit of ours that ran out. To net.Error it is a timeout, to errors.Is a passed
+// deadline, as of a file and as of a context.
+type timeoutError struct{ what string }
 
-func (e *stallError) Error() string   { return e.what }
-func (e *stallError) Timeout() bool   { return true }
-func (e *stallError) Temporary() bool { return false }
+func (e *timeoutError) Error() string   { return e.what }
+func (e *timeoutError) Timeout() bool   { return true }
+func (e *timeoutError) Temporary() bool { return false }
 
-func (e *stallError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
+func (e *timeoutError) Is(target error) bool {
+	return target == os.ErrDeadlineExceeded || target == context.DeadlineExceeded
+}
 
 // opError is what every failed call of a connection returns.
 func (c *Conn) opError(op string, err error) error {
