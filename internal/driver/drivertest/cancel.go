@@ -1,6 +1,8 @@
 package drivertest
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/percore/percore/internal/driver"
@@ -15,7 +17,9 @@ func cancelTests() []test {
 		{name: "CancelRacingData", run: cancelRace},
 		{name: "CloseAfterCancelReusesNumber", run: reuseAfterCancel},
 		{name: "CloseBesideCancelReusesNumber", run: reuseBesideCancel},
+		{name: "CloseWithoutCancelReusesNumber", run: reuseWithoutCancel},
 		{name: "ReuseBehindTheDriversBack", run: reuseBehind, real: true},
+		{name: "LeavingDescriptorStaysQuiet", run: leavingIsQuiet, real: true},
 	}
 }
 
@@ -164,7 +168,28 @@ func reuseBesideCancel(r *rig) {
 	}
 }
 
-// A descriptor leaves for another owner, who closes it; the driver never hears of it.
+// A descriptor is lost without a cancel (a fault above the driver). The op that waited there must not
+// take the bytes of the number's next owner.
+func reuseWithoutCancel(r *rig) {
+	for i := range 20 {
+		_, fd := r.pair()
+		f := r.recv(fd, i%2 == 0)
+		r.turn()
+		r.closeFD(fd)
+		p2, fd2 := r.pair()
+		f2 := r.exchange(p2, fd2, true, byte(i))
+		r.equal("the lost op's bytes", len(f.data), 0)
+		r.canceled(f2, r.cancel(f2))
+		if !f.final {
+			r.cancel(f)
+			r.ended(f)
+		}
+		r.closeFD(fd2)
+	}
+}
+
+// A descriptor leaves for another owner, who closes it and gives its number to another connection; the
+// driver never hears of it.
 func reuseBehind(r *rig) {
 	for i := range 50 {
 		p, fd := r.pair()
@@ -172,22 +197,32 @@ func reuseBehind(r *rig) {
 		if !f.final {
 			r.canceled(f, r.cancel(f))
 		}
-		r.ok(loopbackClose(fd))
-		delete(r.fds, fd)
-		p2, err := r.net.Dial(r.addr)
-		r.ok(err)
-		r.peers = append(r.peers, p2)
-		n := len(r.taken.fds)
-		r.until("accepted", func() bool { return len(r.taken.fds) > n })
-		fd2 := r.taken.fds[n]
-		moved, err := unix.FcntlInt(uintptr(fd2), unix.F_DUPFD_CLOEXEC, fd) // a number the driver knows
-		r.ok(err)
+		r.ok(unix.Dup3(0, fd, unix.O_CLOEXEC)) // holds the number
+		p2, fd2 := r.pair()
+		r.ok(unix.Dup3(fd2, fd, unix.O_CLOEXEC))
 		r.closeFD(fd2)
-		r.fds[moved] = true
-		f2 := r.exchange(p2, moved, true, byte(i))
+		f2 := r.exchange(p2, fd, true, byte(i))
 		r.canceled(f2, r.cancel(f2))
-		r.closeFD(moved)
+		r.closeFD(fd)
 	}
 }
 
-func loopbackClose(fd int) error { return unix.Close(fd) }
+// Once its last op is canceled, a descriptor's traffic no longer wakes the core, even where another
+// descriptor keeps the socket open (net.FileConn duplicates).
+func leavingIsQuiet(r *rig) {
+	p, fd := r.pair()
+	f := r.exchange(p, fd, true, 'x')
+	r.canceled(f, r.cancel(f))
+	copied, err := unix.Dup(fd)
+	r.ok(err)
+	defer unix.Close(copied)
+	r.closeFD(fd)
+	r.turn()
+	r.write(p, []byte("for the new owner"))
+	if _, took := r.waited(1, 20*time.Millisecond); took < 15*time.Millisecond {
+		r.Errorf("traffic of a descriptor that left ended a Wait after %v", took)
+	}
+	n, err := unix.Read(copied, make([]byte, 64))
+	r.ok(err)
+	r.equal("bytes for the new owner", n, 17)
+}

@@ -86,19 +86,14 @@ func TestGroupRefuses(t *testing.T) {
 	}
 }
 
-// The queue keeps order over wrap-around and growth, and drops only descriptors nobody has seen.
+// The queue keeps order over wrap-around and growth.
 func TestQueue(t *testing.T) {
 	var q Queue
 	out := make([]driver.Completion, 7)
 	next, want := int32(0), int32(0)
 	for round := range 300 {
 		for range round % 13 {
-			c := driver.Completion{Res: next}
-			if next%3 == 0 {
-				q.PushFD(c)
-			} else {
-				q.Push(c)
-			}
+			q.Push(driver.Completion{Res: next})
 			next++
 		}
 		for _, c := range out[:q.Pop(out[:round%8])] {
@@ -113,17 +108,5 @@ func TestQueue(t *testing.T) {
 	}
 	if q.Len() <= queueMin {
 		t.Fatalf("only %d wait: the queue never grew", q.Len())
-	}
-	q.Drop(func(fd int) {
-		for want%3 != 0 {
-			want++
-		}
-		if int32(fd) != want {
-			t.Errorf("dropped descriptor %d, want %d", fd, want)
-		}
-		want++
-	})
-	if q.Len() != 0 || want+3 <= next {
-		t.Errorf("%d left, dropped up to %d of %d", q.Len(), want, next)
 	}
 }

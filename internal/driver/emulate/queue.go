@@ -5,16 +5,9 @@ import "github.com/percore/percore/internal/driver"
 // Queue is a first-in first-out queue of completions that grows when it is full, as a completion queue
 // with overflow list does. Its zero value is ready.
 type Queue struct {
-	ring []entry // length a power of two
+	ring []driver.Completion // length a power of two
 	head uint32
 	tail uint32
-}
-
-// entry remembers whether a completion carries a new descriptor, which the driver must close if it is
-// closed before the completion was delivered.
-type entry struct {
-	c  driver.Completion
-	fd bool
 }
 
 // queueMin is the length of a queue's first ring.
@@ -23,22 +16,18 @@ const queueMin = 64
 // Len is how many completions wait.
 func (q *Queue) Len() int { return int(q.tail - q.head) }
 
-// Push adds a completion that carries no descriptor.
-func (q *Queue) Push(c driver.Completion) { q.push(entry{c: c}) }
-
-// PushFD adds a completion whose Res is a descriptor nobody else knows yet.
-func (q *Queue) PushFD(c driver.Completion) { q.push(entry{c: c, fd: true}) }
-
-func (q *Queue) push(e entry) {
-	if int(q.tail-q.head) == len(q.ring) {
+// Push adds a completion. One that carries a new descriptor must be pushed only where the same Wait pops
+// it: what is still queued when its driver closes is dropped.
+func (q *Queue) Push(c driver.Completion) {
+	if q.Len() == len(q.ring) {
 		q.grow()
 	}
-	q.ring[q.tail&uint32(len(q.ring)-1)] = e
+	q.ring[q.tail&uint32(len(q.ring)-1)] = c
 	q.tail++
 }
 
 func (q *Queue) grow() {
-	ring := make([]entry, max(queueMin, 2*len(q.ring)))
+	ring := make([]driver.Completion, max(queueMin, 2*len(q.ring)))
 	n := q.Len()
 	for i := range n {
 		ring[i] = q.ring[(q.head+uint32(i))&uint32(len(q.ring)-1)]
@@ -50,17 +39,8 @@ func (q *Queue) grow() {
 func (q *Queue) Pop(out []driver.Completion) int {
 	n := min(len(out), q.Len())
 	for i := range n {
-		out[i] = q.ring[q.head&uint32(len(q.ring)-1)].c
+		out[i] = q.ring[q.head&uint32(len(q.ring)-1)]
 		q.head++
 	}
 	return n
-}
-
-// Drop empties the queue and calls close for every descriptor that was never delivered.
-func (q *Queue) Drop(close func(fd int)) {
-	for ; q.head != q.tail; q.head++ {
-		if e := q.ring[q.head&uint32(len(q.ring)-1)]; e.fd {
-			close(int(e.c.Res))
-		}
-	}
 }

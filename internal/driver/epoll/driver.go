@@ -110,8 +110,8 @@ func (d *Driver) Counters() driver.Counters {
 	return c
 }
 
-// Close forgets the ops that are left, closes descriptors that were accepted but never delivered, and
-// gives everything back. Wake stays callable and does nothing.
+// Close forgets the ops that are left and gives everything back. No accepted descriptor is left: Wait
+// accepts only what it then returns. Wake stays callable and does nothing.
 func (d *Driver) Close() error {
 	if d.isClose {
 		return nil
@@ -119,7 +119,6 @@ func (d *Driver) Close() error {
 	d.isClose = true
 	d.wake.close()
 	d.ep.close()
-	d.done.Drop(func(fd int) { _ = unix.Close(fd) })
 	d.ops, d.fds = nil, nil
 	return d.group.Free()
 }

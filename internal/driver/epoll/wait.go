@@ -107,7 +107,7 @@ func (d *Driver) acceptOne(st *fdState, op *waiting) {
 	switch errno {
 	case 0:
 		d.fresh(int32(fd))
-		d.done.PushFD(driver.Completion{Token: op.Token, Res: int32(fd), Bid: driver.NoBuffer, More: op.Multi})
+		d.done.Push(driver.Completion{Token: op.Token, Res: int32(fd), Bid: driver.NoBuffer, More: op.Multi})
 		if !op.Multi {
 			d.remove(st, op.Token.Slot())
 		}

@@ -157,7 +157,8 @@ func (d *Driver) Counters() driver.Counters {
 	return c
 }
 
-// Close ends what is left and closes descriptors that were accepted but never delivered.
+// Close ends the ops that are left. No accepted descriptor is left: Wait accepts only what it then
+// returns.
 func (d *Driver) Close() error {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
@@ -171,6 +172,5 @@ func (d *Driver) Close() error {
 		}
 	}
 	d.submit, d.ready = nil, nil
-	d.done.Drop(func(fd int) { d.w.free(fd) })
 	return d.group.Free()
 }

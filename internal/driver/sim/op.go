@@ -160,7 +160,7 @@ func (d *Driver) stepAccept(o *op) bool {
 		return false
 	}
 	fd, _ := d.w.allocate(o.s.accept())
-	d.done.PushFD(driver.Completion{Token: o.Token, Res: int32(fd), Bid: driver.NoBuffer, More: o.Multi})
+	d.done.Push(driver.Completion{Token: o.Token, Res: int32(fd), Bid: driver.NoBuffer, More: o.Multi})
 	if !o.Multi {
 		d.end(o)
 	}
