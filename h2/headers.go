@@ -32,8 +32,8 @@ type section struct {
 	seen     uint8 // pseudo-header fields
 	regular  bool  // a regular field was seen
 	trailers bool
-	cookie   int // index of the cookie field + 1
 	host     int // index of the host field + 1
+	crumbs   int // cookie fields
 }
 
 const (
@@ -99,12 +99,7 @@ func (x *section) header(name, value string) error {
 	r := x.r
 	switch name {
 	case "cookie":
-		if x.cookie > 0 { // section 8.2.3
-			joined := &r.fields[x.cookie-1]
-			joined.Value += "; " + value
-			return nil
-		}
-		x.cookie = len(r.fields) + 1
+		x.crumbs++
 	case "host":
 		if x.host > 0 {
 			return errAuthority
@@ -117,7 +112,7 @@ func (x *section) header(name, value string) error {
 		}
 		r.ContentLength = n
 	case "te":
-		if value != "trailers" {
+		if !strings.EqualFold(value, "trailers") {
 			return errTE
 		}
 	case "expect":
@@ -157,12 +152,15 @@ func (x *section) finish() error {
 			return errAuthority
 		}
 	}
+	if x.crumbs > 1 {
+		r.joinCookies()
+	}
 	switch {
 	case x.seen&seenMethod == 0:
 		return errPseudoMissing
 	case !validToken(r.Method):
 		return errMethod
-	case strings.IndexByte(r.Authority, '@') >= 0:
+	case !validAuthority(r.Authority):
 		return errAuthority
 	case r.Method == "CONNECT":
 		if x.seen != seenMethod|seenAuthority || r.Authority == "" {
@@ -177,6 +175,37 @@ func (x *section) finish() error {
 		return errPath
 	}
 	return nil
+}
+
+// joinCookies joins the cookie fields into one at the place of the first: "these MUST be concatenated into a single
+// octet string using the two-octet delimiter of 0x3b, 0x20" (RFC 9113 section 8.2.3). It is done once for all
+// of them: crumb by crumb, 500 crumbs would make the peer's 500 octets of references cost us megabytes of copies.
+func (r *Request) joinCookies() {
+	size := 0
+	for i := range r.fields {
+		if r.fields[i].Name == "cookie" {
+			size += len(r.fields[i].Value) + 2
+		}
+	}
+	var joined strings.Builder
+	joined.Grow(size)
+	kept, first := r.fields[:0], -1
+	for _, f := range r.fields {
+		switch {
+		case f.Name != "cookie":
+			kept = append(kept, f)
+			continue
+		case first < 0:
+			first = len(kept)
+			kept = append(kept, f)
+		default:
+			joined.WriteString("; ")
+		}
+		joined.WriteString(f.Value)
+	}
+	kept[first].Value = joined.String()
+	clear(r.fields[len(kept):])
+	r.fields = kept
 }
 
 // connectionField reports whether a field belongs to HTTP/1 connections (RFC 9113 section 8.2.2).
@@ -202,8 +231,29 @@ func parseContentLength(s string) (n int64, ok bool) {
 	return n, true
 }
 
+// validPath: an absolute path, without blanks and control characters that no URI has; * for OPTIONS of the whole
+// server (RFC 9113 section 8.3.1).
 func validPath(path, method string) bool {
-	return path != "" && path[0] == '/' || path == "*" && method == "OPTIONS"
+	if path == "" || path[0] != '/' {
+		return path == "*" && method == "OPTIONS"
+	}
+	for i := 1; i < len(path); i++ {
+		if path[i] <= ' ' || path[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// validAuthority: the characters of host and port, RFC 3986 section 3.2; "@" is not one, because ":authority MUST NOT
+// include the deprecated userinfo subcomponent" (RFC 9113 section 8.3.1).
+func validAuthority(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if octetClass[s[i]]&classAuthority == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func validScheme(s string) bool {
@@ -224,7 +274,8 @@ func validScheme(s string) bool {
 const (
 	classToken = 1 << iota // tchar, RFC 9110 section 5.6.2
 	classUpper
-	classBadValue // not within a field value, RFC 9113 section 8.2.1
+	classBadValue // not within a field value
+	classAuthority
 )
 
 var octetClass = func() (class [256]uint8) {
@@ -234,14 +285,23 @@ var octetClass = func() (class [256]uint8) {
 	for c := 'A'; c <= 'Z'; c++ {
 		class[c] = classToken | classUpper
 	}
-	class[0], class['\r'], class['\n'] = classBadValue, classBadValue, classBadValue
+	for c := range byte(' ') {
+		class[c] = classBadValue
+	}
+	class['\t'], class[0x7f] = 0, classBadValue
+	for c := range class {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if digit := '0' <= c && c <= '9'; letter || digit || c < 0x80 && strings.IndexByte("-._~%!$&'()*+,;=:[]", byte(c)) >= 0 {
+			class[c] |= classAuthority
+		}
+	}
 	return class
 }()
 
 // validFieldName reports whether name is a lower-case token (RFC 9113 section 8.2.1, RFC 9110 section 5.1).
 func validFieldName(name string) bool {
 	for i := 0; i < len(name); i++ {
-		if octetClass[name[i]] != classToken {
+		if octetClass[name[i]]&(classToken|classUpper) != classToken {
 			return false
 		}
 	}
@@ -258,7 +318,8 @@ func validToken(s string) bool {
 	return s != ""
 }
 
-// validFieldValue reports whether value has no NUL, CR or LF, and no white space around it.
+// validFieldValue reports whether value has no NUL, CR or LF, and no white space around it (RFC 9113 section 8.2.1),
+// nor another control character but the tab (RFC 9110 section 5.5).
 func validFieldValue(value string) bool {
 	if value == "" {
 		return true
