@@ -104,6 +104,9 @@ func (c *conn) recvRSTStream(f *frame) error {
 		if err != nil {
 			return err
 		}
+		if state == stateClosedLocalReset {
+			c.history.close(f.h.StreamID, stateClosedPeerReset) // nothing of it is under way any more
+		}
 		return state.recvReset()
 	}
 	if err := s.state.recvReset(); err != nil {

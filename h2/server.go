@@ -10,9 +10,9 @@ import (
 	"net"
 	"sync"
 
-	corenet "github.com/percore/percore/net"
-	coreruntime "github.com/percore/percore/runtime"
-	coretls "github.com/percore/percore/tls"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
+	"github.com/percore/percore/tls"
 )
 
 // ErrServerClosed is what Serve and its kin return after Shutdown or Close.

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"time"
 
-	corenet "github.com/percore/percore/net"
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
 )
 
 // serverConn joins a conn to a corenet.Conn: it is the Protocol above and the host below. All on one core.

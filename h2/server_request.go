@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 // RemoteAddr returns the client's address. Core.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 var errServerClose = errors.New("h2: the server was closed by Server.Close")

@@ -22,8 +22,8 @@ import (
 
 	"golang.org/x/net/http2"
 
-	corenet "github.com/percore/percore/net"
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
 )
 
 // onDrivers runs a test on every driver that this machine has.
