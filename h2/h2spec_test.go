@@ -16,7 +16,7 @@ func TestH2Spec(t *testing.T) {
 		t.Skip("h2spec is not installed: go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible")
 	}
 	if testing.Short() {
-		t.Skip("short")
+		t.Skip("needs seconds: run without -short")
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

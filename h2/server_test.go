@@ -32,7 +32,7 @@ func onDrivers(t *testing.T, f func(t *testing.T, rt *coreruntime.Runtime)) {
 		t.Run(name, func(t *testing.T) {
 			rt, err := coreruntime.Start(context.Background(), coreruntime.Config{Cores: 2, Driver: mode, Logger: slog.New(slog.DiscardHandler), DrainTimeout: 5 * time.Second})
 			if err != nil {
-				t.Skip(err)
+				t.Skipf("needs the driver %s: %v", name, err)
 			}
 			t.Cleanup(func() {
 				if err := rt.Stop(context.Background()); err != nil {

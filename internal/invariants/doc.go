@@ -3,13 +3,13 @@
 //
 // The build tag `invariants` chooses which half is compiled:
 //
-//	            go build               go build -tags invariants
-//	          +----------+             +------------------------+
-//	 Enabled  | false    |             | true                   |
-//	 Poison   | no-op    |             | every byte becomes ... |
-//	          +----------+             | PoisonByte             |
-//	            off.go                 +------------------------+
-//	                                     on.go
+//	           go build               go build -tags invariants
+//	         +----------+             +------------------------+
+//	Enabled  | false    |             | true                   |
+//	Poison   | no-op    |             | every byte becomes ... |
+//	         +----------+             | PoisonByte             |
+//	           off.go                 +------------------------+
+//	                                    on.go
 //
 // Enabled is a constant, so `if invariants.Enabled { ... }` leaves no trace in
 // a release. Poison is called by whoever takes a buffer back (a recycled bid, a
