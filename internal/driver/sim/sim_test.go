@@ -304,3 +304,82 @@ func TestSeedReplays(t *testing.T) {
 	}
 	want(t, "different schedules", len(distinct), 5)
 }
+
+// Bytes that a closed end still had in its own queue are lost when a reset is drawn from it.
+func TestLateSendLosesTheClosedEndsQueue(t *testing.T) {
+	r := newRig(t, 0, Config{})
+	defer r.close()
+	n, err := r.peer.Write(make([]byte, 1<<20))
+	want(t, "written", n, 2*BufferDefault)
+	want(t, "error", err, nil)
+	r.peer.Close()
+	r.d.TrySend(r.fd, []byte("draws a reset"))
+	got, errno := 0, unix.Errno(0)
+	for errno == 0 {
+		var data string
+		data, errno = r.recv(r.fd)
+		got += len(data)
+	}
+	want(t, "errno", errno, unix.ECONNRESET)
+	want(t, "received", got, BufferDefault)
+}
+
+// A full accept queue keeps connects waiting, in order, until there is room; a listener that goes away
+// refuses them.
+func TestBacklog(t *testing.T) {
+	r := newRig(t, 0, Config{})
+	defer r.close()
+	want(t, "backlog", r.d.StartListen(r.lfd, 2), nil)
+	addr := netip.MustParseAddrPort("127.0.0.1:1")
+	raw := []byte{2, 0, byte(r.addr.Port() >> 8), byte(r.addr.Port()), 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}
+	var fds []int
+	for range 6 {
+		fd, err := r.d.Socket("tcp", addr)
+		want(t, "socket", err, nil)
+		fds = append(fds, fd)
+		r.submit(driver.Op{Code: driver.Connect, FD: int32(fd), Buf: raw})
+	}
+	want(t, "connected at once", len(r.wait()), 2)
+	_, err := r.w.Dial(r.addr)
+	want(t, "dial", err, error(unix.EAGAIN))
+	r.submit(driver.Op{Code: driver.Accept, FD: int32(r.lfd)})
+	got := r.wait() // the accepted one, and the connect that it made room for
+	want(t, "completions", len(got), 2)
+	want(t, "descriptor", got[0].Res > 0, true)
+	fds = append(fds, int(got[0].Res))
+	r.d.CloseFD(r.lfd)
+	refused := 0
+	for _, c := range r.wait() {
+		if c.Errno() == unix.ECONNREFUSED {
+			refused++
+		}
+	}
+	want(t, "refused", refused, 3)
+	for _, fd := range fds {
+		r.d.CloseFD(fd)
+	}
+}
+
+// Ops of one direction are served first come first served.
+func TestQueueOfOneSocket(t *testing.T) {
+	for seed := range uint64(5) {
+		r := newRig(t, seed, Config{})
+		var tokens []driver.Token
+		for range 3 {
+			tokens = append(tokens, r.submit(driver.Op{Code: driver.Recv, FD: int32(r.fd)}))
+		}
+		want(t, "nothing yet", len(r.wait()), 0)
+		for _, token := range tokens {
+			r.peer.Write([]byte("x"))
+			c := r.one()
+			want(t, "token", c.Token, token)
+			r.d.Recycle(c.Bid)
+		}
+		for range 3 {
+			r.submit(driver.Op{Code: driver.Recv, FD: int32(r.fd)})
+		}
+		r.peer.CloseWrite()
+		want(t, "all see end of file", len(r.wait()), 3)
+		r.close()
+	}
+}
