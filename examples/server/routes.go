@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ func route(w *h2.Response, r *h2.Request) {
 		} else if ms, ok := strings.CutPrefix(path, "/sleep/"); ok {
 			sleep(w, r, ms)
 		} else {
+			discard(r)
 			fail(w, 404, "no such path; try /plaintext, /headers, /bytes/1000, /echo, /stream?n=5&ms=100\n")
 		}
 	}
@@ -49,6 +51,13 @@ func route(w *h2.Response, r *h2.Request) {
 func text(w *h2.Response, s string) {
 	w.Set("content-type", "text/plain")
 	w.WriteString(s)
+}
+
+// discardMax is how much of a body that nobody wants is read, so that its sender sees the answer and no reset.
+const discardMax = 64 << 10
+
+func discard(r *h2.Request) {
+	io.CopyN(io.Discard, r.Body, discardMax)
 }
 
 func fail(w *h2.Response, status int, message string) {
