@@ -97,6 +97,7 @@ func newConn(cfg *connConfig, host connHost, p *pool, now time.Duration) *conn {
 	l := &cfg.limits
 	c.reader.init(l.FrameSizeMax, p.chunk, p.freeChunk)
 	c.dec.init(l)
+	c.dec.paths = &p.paths
 	c.enc.init(l)
 	c.in.init(initialWindowInit)
 	c.out.init(initialWindowInit)

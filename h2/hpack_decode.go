@@ -45,6 +45,11 @@ type blockDecoder struct {
 	tooBig    bool
 	carry     []byte // a cut representation; nil outside of a block
 
+	paths    *pathCache // nil: none
+	latest   string     // the value that came out last
+	pathAt   int        // where in the bytes being scanned the first :path literal for the cache begins, -1: none
+	pathSize int
+
 	tableMax     uint32 // the size we advertised
 	tableAllowed uint32 // the size the peer may choose now
 	tableSize    uint32 // the size it chose
@@ -97,7 +102,7 @@ func (d *blockDecoder) write(fragment []byte) error {
 	if err != nil {
 		return err
 	}
-	if err = d.decode(p[from:to]); err != nil {
+	if err = d.decode(p[from:to], d.pathAt-from); err != nil {
 		return err
 	}
 	if to < len(p) || d.carry != nil {
@@ -125,7 +130,22 @@ func (d *blockDecoder) end() (tooBig bool, err error) {
 // abort forgets an open block; the connection is over.
 func (d *blockDecoder) abort() { d.carry, d.sink = nil, nil }
 
-func (d *blockDecoder) decode(p []byte) error {
+// decode decodes whole representations. pathAt counts from the start of p.
+func (d *blockDecoder) decode(p []byte, pathAt int) error {
+	if pathAt < 0 {
+		return d.decodeRun(p)
+	}
+	err := d.decodeRun(p[:pathAt])
+	if err == nil {
+		err = d.decodePath(p[pathAt : pathAt+d.pathSize])
+	}
+	if err == nil {
+		err = d.decodeRun(p[pathAt+d.pathSize:])
+	}
+	return err
+}
+
+func (d *blockDecoder) decodeRun(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
@@ -143,6 +163,7 @@ func (d *blockDecoder) decode(p []byte) error {
 func (d *blockDecoder) emit(f hpack.HeaderField) {
 	d.bytes += len(f.Name) + len(f.Value) + 32 // RFC 7541 section 4.1
 	d.emitted++
+	d.latest = f.Value
 	if d.bytes > d.bytesMax || d.emitted > d.fieldsMax {
 		d.tooBig = true
 		if d.bytes > excessFactor*d.bytesMax {
@@ -159,6 +180,7 @@ func (d *blockDecoder) emit(f hpack.HeaderField) {
 // updates before them itself, because hpack.Decoder refuses a second one (RFC 7541 section 4.2 allows two) and
 // accepts one between fields while its table is empty.
 func (d *blockDecoder) scan(p []byte) (from, to int, err error) {
+	d.pathAt = -1
 	for d.scanned == 0 && to < len(p) && p[to]&0xe0 == 0x20 {
 		size, n := hpackInt(p[to:], 5)
 		if n <= 0 {
@@ -182,6 +204,9 @@ func (d *blockDecoder) scan(p []byte) (from, to int, err error) {
 		}
 		if d.scanned++; d.scanned > excessFactor*d.fieldsMax {
 			return from, to, errBlockBytes
+		}
+		if d.paths != nil && d.pathAt < 0 && isPathLiteral(p[to:to+n]) {
+			d.pathAt, d.pathSize = to, n
 		}
 		to += n
 	}

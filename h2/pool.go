@@ -31,6 +31,7 @@ type pool struct {
 	freeChunk func(p []byte)
 	date      string // value of the date field, "" leaves it out; kept up to date by the host
 	metrics   Metrics
+	paths     pathCache
 
 	streams []*stream // free
 	ctrl    [][]byte  // free control buffers

@@ -78,6 +78,11 @@ func (t *streamTable) remove(s *stream) {
 		}
 	}
 	t.slots[i] = nil
+}
+
+// trim gives up the memory of a large table that is empty. It is called now and then (expire), not at each last
+// stream: a client that sends its requests in bursts would make it grow again each time.
+func (t *streamTable) trim() {
 	if t.n == 0 && len(t.slots) > tableSlotsIdle {
 		t.slots = nil
 	}

@@ -60,6 +60,7 @@ func (c *conn) expire(now time.Duration) {
 		c.check(now, c.blockSince, l.HeaderBlockMax, errBlockTimeout)
 	}
 	if c.active == 0 {
+		c.streams.trim()
 		c.check(now, c.idleSince, l.IdleMax, errIdle)
 		return
 	}
