@@ -68,6 +68,7 @@ type Conn struct {
 	finAsked, wroteEOF      bool // our end of file: wanted after the output, sent
 	canceling               bool // the ladder's last rung: waiting for the last completions
 	detaching               bool
+	drainTold               bool
 	reset                   bool // close with RST
 }
 
@@ -141,7 +142,8 @@ func (t *inTurn) Fed(time.Duration) {
 // Drain asks for a graceful end. A task finds out by its own cancelation; nothing is taken from it.
 func (t *inTurn) Drain(now time.Duration) {
 	c := (*Conn)(t)
-	if c.proto != nil && c.phase == open {
+	if c.proto != nil && c.phase == open && !c.drainTold {
+		c.drainTold = true
 		c.proto.Drain(now)
 	}
 }

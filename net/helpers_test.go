@@ -210,11 +210,16 @@ type simCore struct {
 
 func newSim(t testing.TB, cfg coreruntime.Config) *simCore {
 	t.Helper()
+	return newSimSeed(t, 1, cfg)
+}
+
+func newSimSeed(t testing.TB, seed uint64, cfg coreruntime.Config) *simCore {
+	t.Helper()
 	leak.Check(t)
 	if cfg.Logger == nil {
 		cfg.Logger = quietLog
 	}
-	w := sim.New(1)
+	w := sim.New(seed)
 	d := w.Driver(0, sim.Config{BufferSize: cfg.BufferSize, Buffers: cfg.Buffers, BuffersMax: cfg.BuffersMax})
 	s := &simCore{Core: coreruntime.NewManual(cfg, d), t: t, world: w, drv: d}
 	t.Cleanup(func() {

@@ -95,7 +95,10 @@ func TestProtocolTakesPartsAndPauses(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := pattern(20_000)
-		for sent := 0; sent < len(want) || len(proto.got) < len(want); {
+		for sent, steps := 0, 0; sent < len(want) || len(proto.got) < len(want); steps++ {
+			if steps > 100*len(want) {
+				t.Fatalf("%d bytes sent, %d delivered, and nothing moves", sent, len(proto.got))
+			}
 			n, err := p.Write(want[sent:min(len(want), sent+r.IntN(3000))])
 			if err != nil {
 				t.Fatal(err)

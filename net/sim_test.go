@@ -146,7 +146,7 @@ func TestWriteParksWhenTheOutBufferIsFullAndGoesOnAtHalf(t *testing.T) {
 		t.Errorf("%d bytes are buffered, OutBufferMax is %d", n, 64<<10)
 	}
 	var got []byte
-	for len(got) < len(want) {
+	for n := 0; len(got) < len(want) && n < 10_000; n++ {
 		b, err := drainPeer(p)
 		if err != nil {
 			t.Fatal(err)
@@ -267,7 +267,7 @@ func TestHalfClose(t *testing.T) {
 		t.Errorf("errors: %v", errs)
 	}
 	var got []byte
-	for {
+	for range 10_000 {
 		b, err := drainPeer(p)
 		got = append(got, b...)
 		s.settle()
