@@ -289,54 +289,119 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
+// 40 connections get a byte in the same turn and there are 16 buffers: the rest starves, and is fed first
+// come first served, each armed again once.
 func TestStarvedConnectionsAreFedInOrder(t *testing.T) {
-	s := newSim(t, coreruntime.Config{BufferSize: 512, Buffers: 16, BuffersMax: 16})
+	const conns = 40
+	s := newSimSeed(t, 0, coreruntime.Config{BufferSize: 512, Buffers: 16, BuffersMax: 16})
 	ln := s.listen(corenet.ListenConfig{})
-	var order []byte
+	var order, want []byte
 	s.Go("accept", func() {
-		for {
-			c, err := ln.On(s.Core).Accept()
-			if err != nil {
-				return
+		_ = acceptLoop(s.Core, ln, func(c *corenet.Conn) {
+			defer c.Close()
+			b := make([]byte, 1)
+			if _, err := c.Read(b); err == nil {
+				order = append(order, b[0])
 			}
-			s.Go("reader", func() {
-				defer c.Close()
-				b := make([]byte, 1)
-				if _, err := c.Read(b); err == nil {
-					order = append(order, b[0])
-				}
-				_, _ = io.Copy(io.Discard, c)
-			})
-		}
+			_, _ = c.Read(b)
+		})
 	})
-	s.settle()
-	// Every buffer is taken away, as by a burst of others.
 	var peers []*sim.Peer
-	for range 8 {
+	for range conns {
 		peers = append(peers, s.dial(ln))
 		s.settle()
 	}
-	hoard, hp := s.conn(corenet.ConnConfig{})
-	_ = hoard
-	for range 16 {
-		mustWrite(t, hp, pattern(512))
-	}
-	var want []byte
+	before := s.drv.Counters().Submitted
 	for i, p := range peers {
-		mustWrite(t, p, []byte{byte('a' + i)})
-		s.settle()
-		want = append(want, byte('a'+i))
+		want = append(want, byte('A'+i))
+		mustWrite(t, p, want[i:])
 	}
-	s.task(func() { _, _ = io.ReadFull(hoard, make([]byte, 16*512)) })
 	s.settle()
+	starved := s.Snapshot().Counters["starvations"]
+	if starved < conns-16 {
+		t.Fatalf("only %d receives starved, the test proves nothing", starved)
+	}
 	if !bytes.Equal(order, want) {
 		t.Errorf("fed in the order %q, want %q", order, want)
+	}
+	if n := s.drv.Counters().Submitted - before; n > starved {
+		t.Errorf("%d ops for %d starved receives: each is to be armed once", n, starved)
 	}
 	_ = ln.Close()
 	for _, p := range peers {
 		p.Close()
 	}
 	s.settle()
+}
+
+// stingy takes a few bytes and fails then.
+type stingy struct{ n int }
+
+func (w *stingy) Write(p []byte) (int, error) {
+	n := min(len(p), w.n)
+	w.n -= n
+	if n < len(p) {
+		return n, io.ErrNoProgress
+	}
+	return n, nil
+}
+
+func TestWriteToKeepsWhatTheWriterDidNotTake(t *testing.T) {
+	s := newSim(t, coreruntime.Config{BufferSize: 256})
+	conn, p := s.conn(corenet.ConnConfig{})
+	want := pattern(2000)
+	mustWrite(t, p, want)
+	_ = p.CloseWrite()
+	s.settle()
+	var n int64
+	var err, rerr error
+	var rest []byte
+	s.task(func() {
+		n, err = conn.WriteTo(&stingy{n: 700})
+		rest, rerr = io.ReadAll(conn)
+	})
+	if n != 700 || err != io.ErrNoProgress || rerr != nil {
+		t.Errorf("WriteTo: %d %v, then %v", n, err, rerr)
+	}
+	wantBytes(t, rest, want[700:])
+}
+
+// A writer that parks while the connection is closed under it still has its bytes: their buffer goes back
+// only afterwards.
+func TestCloseDuringWriteTo(t *testing.T) {
+	s := newSimSeed(t, 0, coreruntime.Config{}) // does not split the bytes
+	conn, p := s.conn(corenet.ConnConfig{})
+	mustWrite(t, p, []byte("held"))
+	s.settle()
+	w := &sleeper{s: s}
+	var err error
+	s.Go("copy", func() { _, err = conn.WriteTo(w) })
+	s.settle()
+	_ = conn.Close()
+	p.Close()
+	s.settle()
+	if n := s.Snapshot().BuffersLent; n != 1 {
+		t.Errorf("%d buffers are lent while the writer has one", n)
+	}
+	s.pass(20 * time.Millisecond)
+	if string(w.got) != "held" || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %q, %v", w.got, err)
+	}
+	if n := s.Snapshot().BuffersLent; n != 0 {
+		t.Errorf("%d buffers are lent at the end", n)
+	}
+}
+
+// sleeper is a writer that parks before it looks at its bytes.
+type sleeper struct {
+	s   *simCore
+	got []byte
+}
+
+func (w *sleeper) Write(p []byte) (int, error) {
+	err := w.s.Sleep(10 * time.Millisecond)
+	w.got = append(w.got, p...)
+	return len(p), err
 }
 
 func TestAcceptBacksOffWithoutDescriptors(t *testing.T) {
