@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/percore/percore/internal/leak"
 	"github.com/percore/percore/net"
 	"github.com/percore/percore/runtime"
 )
@@ -30,6 +31,7 @@ import (
 func onDrivers(t *testing.T, f func(t *testing.T, rt *coreruntime.Runtime)) {
 	for name, mode := range map[string]coreruntime.DriverMode{"uring": coreruntime.DriverUring, "epoll": coreruntime.DriverEpoll} {
 		t.Run(name, func(t *testing.T) {
+			leak.Check(t)
 			rt, err := coreruntime.Start(context.Background(), coreruntime.Config{Cores: 2, Driver: mode, Logger: slog.New(slog.DiscardHandler), DrainTimeout: 5 * time.Second})
 			if err != nil {
 				t.Skipf("needs the driver %s: %v", name, err)
