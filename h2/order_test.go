@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	coreruntime "github.com/percore/percore/runtime"
+	"github.com/percore/percore/runtime"
 )
 
 // TestNoFrameIsLost sends numbered PINGs in many small writes, faster than a connection's share of a turn: each is
