@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strconv"
 	"time"
 
 	"github.com/percore/percore/runtime"
@@ -66,8 +67,7 @@ func ExampleOffload() {
 	defer rt.Stop(context.Background())
 	err = rt.Run(func(c *coreruntime.Core) error {
 		answer, err := coreruntime.Offload(c, func() (int, error) {
-			time.Sleep(time.Millisecond) // a database call, say
-			return 42, nil
+			return strconv.Atoi("42") // a database call, say
 		})
 		fmt.Println(answer, err)
 		return nil
