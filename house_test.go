@@ -42,6 +42,8 @@ var exceptions = []house.Exception{
 	{Rule: "time.Sleep", Key: "net/listen_test.go", Why: "the span in which a spinning accept would show"},
 	{Rule: "time.Sleep", Key: "ring/ring_test.go", Why: "between two signals, until one is heard"},
 	{Rule: "time.Sleep", Key: "runtime/mailbox_test.go", Why: "between two looks; lets the core fall asleep"},
+	{Rule: "time.Sleep", Key: "examples/server/main_test.go", Why: "between two attempts to connect"},
+	{Rule: "time.Sleep", Key: "examples/server/routes_test.go", Why: "a slow reader"},
 	// the ratchet
 	{Rule: "function length", Key: "internal/driver/sim/sim_test.go:TestCloseAndReset", Why: "one story of a connection", Lines: 77},
 }

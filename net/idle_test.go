@@ -15,7 +15,7 @@ import (
 // clients of the same process, about 1 KiB each, are counted in.
 func TestIdleEchoTaskIsSmall(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector makes everything larger")
+		t.Skip("needs a build without -race, which makes everything larger")
 	}
 	const conns, budget = 500, 8 << 10
 	leak.Check(t)
