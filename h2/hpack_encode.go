@@ -47,14 +47,19 @@ func (e *blockEncoder) setPeerTableSize(size uint32) {
 
 // begin starts a block at the end of dst, which belongs to the encoder until end. A pending table size update
 // comes first: "the smallest maximum table size that occurs in that interval MUST be signaled ... The final
-// maximum size is always signaled" (RFC 7541 section 4.2).
+// maximum size is always signaled" (RFC 7541 section 4.2). Where both are due we signal 0 for the smallest and begin
+// with an empty table: x/net's decoder refuses a second update while its table holds anything.
 func (e *blockEncoder) begin(dst []byte) {
 	e.dst = dst
 	if !e.updateDue {
 		return
 	}
 	if e.tableMin < e.tableSize {
-		e.appendInt(0x20, 5, uint64(e.tableMin))
+		if e.enc != nil {
+			e.enc.SetMaxDynamicTableSize(0)
+			e.resizeEncoder()
+		}
+		e.appendInt(0x20, 5, 0)
 	}
 	e.appendInt(0x20, 5, uint64(e.tableSize))
 	e.tableMin, e.updateDue = e.tableSize, false
