@@ -120,7 +120,7 @@ func TestQuietConnectionBesideFastUploaders(t *testing.T) {
 		t.Logf("%d round trips: median %v, p99 %v, max %v; %d MB uploaded, %d starvations, %d paced",
 			len(took), took[len(took)/2], p99, took[len(took)-1], m.Counters["bytes_received"]>>20,
 			m.Counters["starvations"], m.Counters["receives_paced"])
-		if p99 > p99Max {
+		if p99 > p99Max && !raceEnabled { // the detector makes a turn many times longer
 			t.Errorf("p99 is %v, at most %v is meant", p99, p99Max)
 		}
 		quietCores(t, rt, 2)
