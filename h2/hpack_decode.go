@@ -119,6 +119,8 @@ func (d *blockDecoder) end() (tooBig bool, err error) {
 	switch {
 	case cut:
 		return d.tooBig, errBlockTruncated
+	case d.bytes > excessFactor*d.bytesMax: // by a path of the cache, which no decodeRun followed
+		return d.tooBig, errBlockBytes
 	case d.updateDue && d.encoded > 0:
 		return d.tooBig, errTableUpdateDue
 	case d.dec.Close() != nil:

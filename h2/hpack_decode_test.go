@@ -151,6 +151,24 @@ func TestBombOfTableReferences(t *testing.T) {
 	}
 }
 
+// TestExcessByCachedPath: the field that exceeds four times the bytes may be one that hpack.Decoder does not see.
+func TestExcessByCachedPath(t *testing.T) {
+	const path = "\x04\x05/path" // 42 octets of header list
+	d := newDecoder(Limits{HeaderBytesMax: 1024})
+	d.paths = &pathCache{}
+	for range 3 {
+		if fields, _, err := decodeBlock(d, []byte(path)); err != nil || len(fields) != 1 {
+			t.Fatal(fields, err)
+		}
+	}
+	const entries = 96                            // of 42 octets: 4032 of 4096
+	pad := "\x00\x01x\x01" + "y" + "\x00\x00\x00" // 34 and 32 octets make 4098 with the path, 4056 without
+	block := strings.Repeat("\x82", entries-1) + pad + path
+	if _, _, err := decodeBlock(d, []byte(block)); err != errBlockBytes {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestBlockDecoderRefuses(t *testing.T) {
 	const entry = "\x40\x01x\x01y"
 	for _, c := range []struct {
