@@ -23,6 +23,18 @@ type blockEncoder struct {
 	tableSize uint32 // what the peer's decoder will have after the update that is due
 	tableMin  uint32 // the smallest size since the last block
 	updateDue bool
+
+	memos    [2]fieldMemo
+	memoNext uint8
+}
+
+// fieldMemo is a field that is in a table and how it is written as an index. It holds until the next insertion or
+// resize moves the dynamic table's indices. Most responses of a connection repeat the same one or two fields, and
+// looking here is a tenth of the hashing that x/net's encoder does.
+type fieldMemo struct {
+	name, value string
+	rep         [3]byte
+	n           uint8
 }
 
 // init sets our own bound of the dynamic table.
@@ -97,11 +109,37 @@ func (e *blockEncoder) field(name, value string) {
 		e.appendString(value)
 		return
 	}
+	for i := range e.memos {
+		if m := &e.memos[i]; m.n > 0 && m.name == name && m.value == value {
+			e.dst = append(e.dst, m.rep[:m.n]...)
+			return
+		}
+	}
 	if e.enc == nil {
 		e.openEncoder()
 	}
+	at := len(e.dst)
 	// The sink never fails, and WriteField has no error of its own.
 	_ = e.enc.WriteField(hpack.HeaderField{Name: name, Value: value})
+	e.remember(name, value, e.dst[at:])
+}
+
+// remember keeps what x/net's encoder wrote if it is an index, and forgets everything if it was an insertion.
+func (e *blockEncoder) remember(name, value string, written []byte) {
+	const (
+		indexed     = 0x80 // RFC 7541 section 6.1
+		insertion   = 0x40 // section 6.2.1, the two upper bits are 01
+		patternBits = 0xc0
+	)
+	switch {
+	case written[0]&patternBits == insertion:
+		e.memos = [len(e.memos)]fieldMemo{}
+	case written[0]&indexed != 0 && len(written) <= len(fieldMemo{}.rep):
+		m := &e.memos[e.memoNext]
+		e.memoNext = (e.memoNext + 1) % uint8(len(e.memos))
+		m.name, m.value, m.n = name, value, uint8(len(written))
+		copy(m.rep[:], written)
+	}
 }
 
 // sensitive appends a field that no table on the way may keep: a literal never indexed (RFC 7541 section 7.1.3).
@@ -122,6 +160,7 @@ func (e *blockEncoder) openEncoder() {
 // field, which may be in the middle of a block; begin does that in the right place, so the announcement and the
 // field that draws it out are dropped.
 func (e *blockEncoder) resizeEncoder() {
+	e.memos = [len(e.memos)]fieldMemo{}
 	e.enc.SetMaxDynamicTableSize(e.tableSize)
 	dst := e.dst
 	_ = e.enc.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
