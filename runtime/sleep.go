@@ -8,13 +8,13 @@ func (t *Task) Expire(_ *Timer, _ time.Duration) { t.pause.Wake() }
 // Sleep parks the running task for d, to the next millisecond. It returns early with the cause when the
 // task is canceled. Task only.
 func (c *Core) Sleep(d time.Duration) error {
-	return c.sleepUntil("Core.Sleep", c.now+d)
+	if err := c.MustTask("Core.Sleep"); err != nil {
+		return err // before c.now is read: it is the core's
+	}
+	return c.sleepUntil(c.now + d)
 }
 
-func (c *Core) sleepUntil(method string, at time.Duration) error {
-	if err := c.MustTask(method); err != nil {
-		return err
-	}
+func (c *Core) sleepUntil(at time.Duration) error {
 	t := c.current
 	c.wheel.set(&t.timer, at, t)
 	defer c.wheel.stop(&t.timer)
@@ -68,11 +68,14 @@ func (c *Core) NewTicker(d time.Duration) *Ticker {
 
 // Wait parks until the next tick. Task only.
 func (k *Ticker) Wait() error {
+	if err := k.core.MustTask("Ticker.Wait"); err != nil {
+		return err
+	}
 	now := k.core.now
 	if k.at < now { // skip what was missed, keep the phase
 		k.at += (now - k.at + k.interval - 1) / k.interval * k.interval
 	}
 	at := k.at
 	k.at += k.interval
-	return k.core.sleepUntil("Ticker.Wait", at)
+	return k.core.sleepUntil(at)
 }
