@@ -3,6 +3,6 @@
 //
 //	go run ./bench/echo
 //
-//	load: an epoll loop, one message under way per connection (CPU 1) ──▶ percore (CPU 0)
+//	load: a bare ring, one message under way per connection (CPU 1) ──▶ percore (CPU 0)
 //	                                                                  └─▶ net     (CPU 0)   in turn
 package main
