@@ -36,6 +36,8 @@ type Conn struct {
 	quiet   int // short receives in a row, in the paced mode
 	rwait   coreruntime.Waiter
 	recvErr error // why nothing more will be received; told after the queue
+	relayTo *Conn // where a task parked in WriteTo wants the input; relayed counts what went there
+	relayed int64
 
 	// What waits for the kernel, in chunks; the first is with the kernel while sendOp is set.
 	out      [][]byte

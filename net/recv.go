@@ -151,6 +151,8 @@ func (c *Conn) take(bid int32, n int) {
 		c.core.Recycle(bid)
 	case c.proto != nil && c.queued() == 0 && !c.paused && !c.detaching:
 		c.hand(bid, n)
+	case c.relays():
+		c.relay(bid, n)
 	default:
 		c.push(bid, c.core.Buffer(bid)[:n])
 		c.refused = 0

@@ -77,28 +77,25 @@ func (c *Conn) awaitInput() error {
 
 // WriteTo writes everything received to w until the end of file, straight from the lent buffers: io.Copy
 // uses it. When w is a Conn of the same core the bytes go from the kernel's buffer to the peer's socket
-// without a copy of ours. What w did not take stays to be read. Task.
+// without a copy of ours, and mostly without waking the task (relay.go). What w did not take stays to be
+// read. Task.
 func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
 	if err := c.beginRead("Conn.WriteTo"); err != nil {
 		return 0, err
 	}
 	defer c.endWriteTo()
+	dst, _ := w.(*Conn)
 	for {
-		err := c.awaitInput()
+		n, err := c.relayInput(dst)
+		total += n
 		if err == io.EOF {
 			return total, nil
 		}
 		if err != nil {
 			return total, err
 		}
-		c.held = c.pop()
-		n, err := w.Write(c.held.rest())
-		total += int64(n)
-		c.held.off += int32(n)
-		if err == nil && len(c.held.rest()) > 0 {
-			err = io.ErrShortWrite
-		}
-		c.putBack()
+		k, err := c.writeSegment(w)
+		total += int64(k)
 		if err != nil {
 			return total, err
 		}
@@ -106,7 +103,20 @@ func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
 	}
 }
 
+// writeSegment gives the head segment to w.
+func (c *Conn) writeSegment(w io.Writer) (int, error) {
+	c.held = c.pop()
+	n, err := w.Write(c.held.rest())
+	c.held.off += int32(n)
+	if err == nil && len(c.held.rest()) > 0 {
+		err = io.ErrShortWrite
+	}
+	c.putBack()
+	return n, err
+}
+
 func (c *Conn) endWriteTo() {
+	c.relayTo, c.relayed = nil, 0
 	c.putBack()
 	c.endRead()
 }

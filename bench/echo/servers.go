@@ -18,7 +18,9 @@ func play(role string, args []string) error {
 	case role == "percore" && len(args) == 1:
 		return percoreEcho(args[0])
 	case role == "net":
-		return netEcho()
+		return netEcho(func(conn net.Conn) { io.Copy(conn, conn) })
+	case role == "loop":
+		return netEcho(readAndWrite)
 	case role == "load" && len(args) == 3:
 		conns, _ := strconv.Atoi(args[1])
 		size, _ := strconv.Atoi(args[2])
@@ -59,7 +61,8 @@ func percoreEcho(driver string) error {
 	})
 }
 
-func netEcho() error {
+// netEcho serves each connection by one goroutine.
+func netEcho(echo func(net.Conn)) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -76,16 +79,21 @@ func netEcho() error {
 		}
 		go func() {
 			defer conn.Close()
-			buf := make([]byte, 4096)
-			for {
-				n, err := conn.Read(buf)
-				if err != nil {
-					return
-				}
-				if _, err := conn.Write(buf[:n]); err != nil {
-					return
-				}
-			}
+			echo(conn)
 		}()
+	}
+}
+
+// readAndWrite is the leanest echo on net: io.Copy goes through splice(2) there.
+func readAndWrite(conn net.Conn) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
 	}
 }
