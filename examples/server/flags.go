@@ -19,8 +19,8 @@ type options struct {
 	driver                   coreruntime.DriverMode
 }
 
-// coresMax is far beyond any machine; more is a slip of the finger.
-const coresMax = 4096
+// coresMax is what the runtime takes; more is a slip of the finger.
+const coresMax = 1024
 
 // flagsGood is parseFlags' status for going on; others are exit statuses.
 const flagsGood = -1

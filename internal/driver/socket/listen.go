@@ -146,6 +146,7 @@ func backlogMax() int {
 
 // opError says what failed, on what, and what to do about it; it wraps the errno.
 func opError(op, network string, addr netip.AddrPort, err error) error {
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()) // as the user wrote it
 	if remedy := remedyFor(err); remedy != "" {
 		return fmt.Errorf("percore: %s %s %s: %w: %s", op, network, addr, err, remedy)
 	}
