@@ -48,13 +48,17 @@ func (f *inflow) take(n int) bool {
 }
 
 // consume gives n octets that were taken back to the window, and returns the increment of the WINDOW_UPDATE that
-// must be sent now, 0 for none: credit is collected until it is half of the window.
+// must be sent now, 0 for none: credit is collected until it is half of the window, or half of what the octets held
+// leave of it. Without the latter, handlers that hold more than half of a connection's window and do not read would
+// keep the rest of it from all others for ever.
 func (f *inflow) consume(n int) (increment uint32) {
 	if n < 0 || n > int(f.size-f.avail-f.unsent) {
 		panic("BUG: h2 flow control: more octets consumed than were received")
 	}
 	f.unsent += int32(n)
-	if f.unsent < (f.size+1)/2 || f.unsent == 0 {
+	const worthAFrame = 16 << 10
+	left := f.avail + f.unsent
+	if f.unsent < min((f.size+1)/2, max(left-left/2, worthAFrame)) || f.unsent == 0 {
 		return 0
 	}
 	increment = uint32(f.unsent)
