@@ -115,7 +115,11 @@ func (d *blockDecoder) write(fragment []byte) error {
 // the connection may go on (status 431). The error is a *connError.
 func (d *blockDecoder) end() (tooBig bool, err error) {
 	cut := len(d.carry) > 0
-	d.carry, d.sink = nil, nil
+	const forgetMin = 512 // a smaller block is not worth the time
+	if d.carry != nil || d.encoded > forgetMin {
+		d.forget()
+	}
+	d.sink, d.latest = nil, "" // an idle connection holds no value
 	switch {
 	case cut:
 		return d.tooBig, errBlockTruncated
@@ -127,6 +131,18 @@ func (d *blockDecoder) end() (tooBig bool, err error) {
 		return d.tooBig, errCompression
 	}
 	return d.tooBig, nil
+}
+
+// anyField is a whole representation: an entry of the static table.
+var anyField = []byte{0x82}
+
+// forget gives up the bytes of the block. hpack.Decoder would hold on to the latest that it was given, all used up, until
+// it gets others.
+func (d *blockDecoder) forget() {
+	d.carry = nil
+	d.dec.SetEmitEnabled(false)
+	_, _ = d.dec.Write(anyField) // it cannot fail
+	d.dec.SetEmitEnabled(true)
 }
 
 // abort forgets an open block; the connection is over.
