@@ -60,6 +60,7 @@ func (c *conn) recvEOF() {
 		s.resetLocal(ErrCodeCancel, "the client ended its side of the connection within trailers")
 	}
 	c.dropBlock()
+	c.blockSince = 0 // nor does anybody wait for it
 	for i := 0; i < len(c.streams.slots); {
 		if s := c.streams.slots[i]; s != nil && (s.state.canRecv() || s.stallAt != 0) {
 			s.resetLocal(ErrCodeCancel, "the client ended its side of the connection too early")

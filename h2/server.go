@@ -168,7 +168,7 @@ func (s *Server) serve(ln *corenet.Listener, open func(core *serverCore) corenet
 func (s *Server) open() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cfg != nil {
+	if s.cfg != nil || s.closedError() != nil {
 		return s.closedError()
 	}
 	if s.Handler == nil {

@@ -3,6 +3,8 @@ package h2
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/percore/percore/runtime"
@@ -26,15 +28,16 @@ func (s *Server) Close() error {
 
 func (s *Server) stopListening() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.over == nil {
 		s.over = make(chan struct{})
 	}
-	for ln := range s.listeners {
-		ln.Close()
-	}
 	if s.closedError() == nil {
 		close(s.over)
+	}
+	listeners := slices.Collect(maps.Keys(s.listeners))
+	s.mu.Unlock() // Close waits for the cores, and a handler there may wait for mu in Metrics
+	for _, ln := range listeners {
+		ln.Close()
 	}
 }
 

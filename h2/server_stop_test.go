@@ -1,0 +1,81 @@
+package h2
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/percore/percore/internal/leak"
+	"github.com/percore/percore/runtime"
+)
+
+// TestServeAfterShutdown: a server that was shut down before it served starts no runtime that nobody would stop.
+func TestServeAfterShutdown(t *testing.T) {
+	leak.Check(t)
+	s := &Server{Addr: "127.0.0.1:0", Handler: HandlerFunc(func(*Response, *Request) {})}
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ListenAndServe(); !errors.Is(err, ErrServerClosed) {
+		t.Fatalf("ListenAndServe returned %v", err)
+	}
+}
+
+// TestMetricsDuringShutdown: a handler may ask for the metrics while the server stops listening, which waits for the
+// handler's core.
+func TestMetricsDuringShutdown(t *testing.T) {
+	onDrivers(t, func(t *testing.T, rt *coreruntime.Runtime) {
+		s := &Server{}
+		busy := make(chan struct{})
+		s.Handler = HandlerFunc(func(w *Response, r *Request) {
+			if r.Path == "/" {
+				return
+			}
+			close(busy)
+			for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+				s.Metrics()
+				s.Addrs()
+			}
+		})
+		addr := serve(t, rt, s, nil)
+		c, url := client(t, addr, false)
+		get(t, c, url+"/")
+		go c.Get(url + "/busy")
+		<-busy
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- s.Shutdown(ctx) }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(15 * time.Second):
+			t.Fatal("Shutdown and Metrics wait for each other")
+		}
+	})
+}
+
+// TestEOFWithinBlock: a client that ends its direction within a field block still gets the response to the request
+// before it, also when that takes longer than HeaderBlockMax.
+func TestEOFWithinBlock(t *testing.T) {
+	var waiting *stream
+	p := newOpenPeer(t, Limits{}, HandlerFunc(func(w *Response, r *Request) {
+		waiting = w.s
+		_ = w.s.park(sideWrite)
+	}))
+	defer p.end()
+	p.request(1, true, "GET", "/")
+	p.must(p.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: p.block(":method", "GET")}))
+	p.push()
+	p.c.recvEOF()
+	p.take(p.advance(2 * p.c.cfg.limits.HeaderBlockMax))
+	waiting.task.wake(sideWrite)
+	p.take(p.settle(nil))
+	p.want("HEADERS 1 END_STREAM :status=200...")
+	p.wantIdle()
+}
