@@ -2,6 +2,7 @@ package coretls
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/percore/percore/net"
 	"github.com/percore/percore/runtime"
 )
+
+var errTwoReaders = errors.New("tls: another task is in Read; let one read")
 
 // sealMax is how much plaintext one Write seals before it sends.
 const sealMax = 64 << 10
@@ -31,6 +34,7 @@ type Conn struct {
 	writer    coreruntime.Mutex // who holds it writes to raw
 	writing   bool              // it is held
 	receiving bool              // a task is inside raw.Read with memory of in
+	talking   bool              // an outputTask was started and does not run yet
 	closed    bool
 	werr      error // sticky: a broken record cannot be mended
 }
@@ -61,7 +65,8 @@ func newConn(conn *corenet.Conn) *Conn {
 }
 
 // Read reads plaintext. Errors: io.EOF after the peer's close_notify,
-// *HandshakeError, *RecordError, and those of corenet.Conn.Read. A deadline that
+// *HandshakeError, *RecordError, and those of corenet.Conn.Read. A second task
+// that has to wait meanwhile gets an error. A deadline that
 // passed can be moved and the read repeated. Task.
 func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.Handshake(); err != nil || len(p) == 0 {
@@ -98,6 +103,9 @@ func (c *Conn) readError(err error) error {
 // fill waits for bytes from below. The memory they go to is ours while the task
 // is parked, even if somebody closes the connection meanwhile.
 func (c *Conn) fill() error {
+	if c.receiving {
+		return errTwoReaders
+	}
 	n := 0
 	c.receiving = true
 	p := c.in.space(min(max(c.codec.last, chunkSmall), chunkRecord))
@@ -124,7 +132,8 @@ func (c *Conn) said() {
 	} else if n > outputMax && c.codec.err == nil {
 		c.codec.fail(ErrTooMuchOutput)
 	}
-	if !c.writing {
+	if !c.writing && !c.talking {
+		c.talking = true
 		c.core.Start("tls output", (*outputTask)(c))
 	}
 }
@@ -135,6 +144,7 @@ type outputTask Conn
 // Run implements coreruntime.Runnable.
 func (t *outputTask) Run() {
 	c := (*Conn)(t)
+	c.talking = false
 	if c.lock() != nil {
 		return
 	}

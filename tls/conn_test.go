@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -172,6 +173,33 @@ func TestConnKeyUpdateAnswered(t *testing.T) {
 			types, _ := h.receive(t, append(head[:], body...))
 			got = append(got, types...)
 			answered = h.recv.seq == 0 // the key was changed
+		}
+	})
+}
+
+// A second reader gets an error and takes nothing away from the first, whose
+// memory it must not give back.
+func TestConnTwoReaders(t *testing.T) {
+	bothDrivers(t, func(t *testing.T, rt *coreruntime.Runtime) {
+		second, first := make(chan error, 1), make(chan string, 1)
+		s := serveTasks(t, rt, serverTLS(tls.VersionTLS13), func(c *Conn) {
+			c.Handshake()
+			w := c.core.Go("second reader", func() {
+				_, err := c.Read(make([]byte, 10))
+				second <- err
+			})
+			p := make([]byte, 5)
+			_, err := io.ReadFull(c, p)
+			first <- fmt.Sprint(string(p), err)
+			w.Wait()
+		})
+		c := s.mustDial()
+		if err := want(t, second, "the second reader"); !errors.Is(err, errTwoReaders) {
+			t.Errorf("the second reader got %v", err)
+		}
+		io.WriteString(c, "hello")
+		if got := want(t, first, "the first reader"); got != "hello<nil>" {
+			t.Errorf("the first reader got %s", got)
 		}
 	})
 }
