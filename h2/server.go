@@ -133,12 +133,9 @@ func (s *Server) ServeTLS(ln *corenet.Listener, cfg *tls.Config) error {
 		return err
 	}
 	return s.serve(ln, func(core *serverCore) corenet.Protocol {
-		return coretls.NewEngine(shared, func(state *tls.ConnectionState) (corenet.Protocol, error) {
-			if p := state.NegotiatedProtocol; p != "" && p != coretls.ProtoH2 {
-				return nil, fmt.Errorf("h2: the client chose the protocol %q by ALPN, only h2 is served", p)
-			}
-			return newServerConn(core, state), nil
-		})
+		p := newServerConn(core, nil)
+		p.shake = coretls.NewEngine(shared, p.shaken).(corenet.Holder)
+		return &secureConn{p.shake, p}
 	})
 }
 

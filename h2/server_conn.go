@@ -2,11 +2,13 @@ package h2
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/percore/percore/net"
 	"github.com/percore/percore/runtime"
+	"github.com/percore/percore/tls"
 )
 
 // serverConn joins a conn to a corenet.Conn: it is the Protocol above and the host below. All on one core.
@@ -15,6 +17,8 @@ type serverConn struct {
 	core *serverCore
 	net  *corenet.Conn
 	tls  *tls.ConnectionState // nil: cleartext
+
+	shake corenet.Holder // the TLS engine until its handshake is done; c is nil until then
 
 	timer  coreruntime.Timer
 	armed  time.Duration // what timer is set to
@@ -28,12 +32,49 @@ func newServerConn(core *serverCore, state *tls.ConnectionState) *serverConn {
 	return &serverConn{core: core, tls: state}
 }
 
+// secureConn is the TLS engine of a connection. The server knows that from its first moment, so that Shutdown and Close
+// also end, and wait for, connections whose handshake is under way.
+type secureConn struct {
+	corenet.Holder
+	p *serverConn
+}
+
+// Open implements corenet.Protocol.
+func (s *secureConn) Open(c *corenet.Conn) {
+	s.Holder.Open(c)
+	s.p.net = c
+	s.p.core.add(s.p)
+	if s.p.core.closing {
+		s.Drain(c.Core().Now())
+	}
+}
+
+// Closed implements corenet.Protocol.
+func (s *secureConn) Closed(now time.Duration, err error) {
+	s.Holder.Closed(now, err)
+	if s.p.c == nil {
+		s.p.core.remove(s.p)
+	}
+}
+
+// shaken is the engine's Open: the handshake is done.
+func (p *serverConn) shaken(state *tls.ConnectionState) (corenet.Protocol, error) {
+	if proto := state.NegotiatedProtocol; proto != "" && proto != coretls.ProtoH2 {
+		return nil, fmt.Errorf("h2: the client chose the protocol %q by ALPN, only h2 is served", proto)
+	}
+	p.tls = state
+	return p, nil
+}
+
 // Open implements corenet.Protocol.
 func (p *serverConn) Open(c *corenet.Conn) {
 	p.net = c
 	now := c.Core().Now()
 	p.c = newConn(p.core.cfg, p, p.core.pool, now)
-	p.core.add(p)
+	if p.shake == nil {
+		p.core.add(p)
+	}
+	p.shake = nil
 	if p.core.closing {
 		p.Drain(now)
 		return
@@ -78,6 +119,10 @@ func (p *serverConn) Flush(now time.Duration, dst []byte) []byte {
 
 // Drain implements corenet.Protocol.
 func (p *serverConn) Drain(now time.Duration) {
+	if p.c == nil {
+		p.shake.Drain(now)
+		return
+	}
 	p.c.goAway(now)
 	p.after()
 }

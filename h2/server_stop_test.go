@@ -3,6 +3,9 @@ package h2
 import (
 	"context"
 	"errors"
+	"net"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -78,4 +81,49 @@ func TestEOFWithinBlock(t *testing.T) {
 	p.take(p.settle(nil))
 	p.want("HEADERS 1 END_STREAM :status=200...")
 	p.wantIdle()
+}
+
+// TestStopEndsHandshakes: connections whose TLS handshake has not ended, or not begun, belong to the server too.
+func TestStopEndsHandshakes(t *testing.T) {
+	onDrivers(t, func(t *testing.T, rt *coreruntime.Runtime) {
+		for _, stop := range []func(*Server) error{
+			func(s *Server) error { return s.Shutdown(context.Background()) },
+			(*Server).Close,
+		} {
+			s := &Server{Handler: HandlerFunc(func(*Response, *Request) {})}
+			before := accepted(rt)
+			addr := serve(t, rt, s, testCertificate(t))
+			c, url := client(t, addr, true)
+			get(t, c, url+"/") // the server serves
+			var conns []net.Conn
+			for _, said := range []string{"", "\x16\x03\x01"} {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				_, _ = conn.Write([]byte(said))
+				conns = append(conns, conn)
+			}
+			for accepted(rt) < before+1+uint64(len(conns)) {
+				runtime.Gosched()
+			}
+			if err := stop(s); err != nil {
+				t.Error(err)
+			}
+			for _, conn := range conns {
+				_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+				if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("reading gave %v, want the connection's end", err)
+				}
+			}
+		}
+	})
+}
+
+func accepted(rt *coreruntime.Runtime) (n uint64) {
+	for _, c := range rt.Metrics().Cores {
+		n += c.Counters[coreruntime.ConnsAccepted.String()]
+	}
+	return n
 }
