@@ -40,7 +40,7 @@ func TestApplyPeer(t *testing.T) {
 		want    error
 	}{
 		{"The values in the SETTINGS frame MUST be processed in the order in which they appear (6.5.3)", room,
-			entries(4, 100, 1, 0, 4, 50, 1, 4096), "windows -65435;table 0;windows -50;table 4096;", nil},
+			entries(4, 100, 1, 0, 4, 50, 1, 4096), "table 0;table 4096;windows -65485;", nil},
 		{"An endpoint that receives a SETTINGS frame with any unknown or unsupported identifier MUST ignore that setting (6.5.2)", room,
 			entries(99, 1<<32-1, 0, 7), "", nil},
 		{"Any value other than 0 or 1 MUST be treated as a connection error of type PROTOCOL_ERROR (6.5.2)", room,
@@ -56,7 +56,9 @@ func TestApplyPeer(t *testing.T) {
 		{"MUST NOT send ... 0 after previously sending a value of 1 (RFC 8441 section 3)", room,
 			entries(8, 1, 8, 0), "", errConnectProtocol},
 		{"a change ... that causes any flow-control window to exceed the maximum size (6.9.2)", room - 1,
-			entries(4, 0, 4, 1<<31-1), "windows -65535;windows 2147483647;", errWindowOverflow},
+			entries(4, 0, 4, 1<<31-1), "windows 2147418112;", errWindowOverflow},
+		{"however often the window goes up and down, the streams are seen twice", room,
+			entries(4, 0, 4, 90000, 4, 1, 4, 80000, 4, 7), "windows 24465;windows -89993;", nil},
 		{"an error stops", room, entries(2, 2, 1, 7), "", errEnablePush},
 	} {
 		s, sink := initialSettings(), &settingsLog{room: c.room}
