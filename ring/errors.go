@@ -110,7 +110,7 @@ func explain(op string, errno unix.Errno, missing uint32, ev evidence) *Error {
 
 const (
 	seccompRemedy = "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile: " +
-		"docker run --security-opt seccomp=bench/docker/seccomp.json, or in Kubernetes seccompProfile {type: Localhost}; or use the epoll driver"
+		"docker run --security-opt seccomp=PROFILE.json, or in Kubernetes seccompProfile {type: Localhost}; or use the epoll driver"
 	otherRemedy = "ask for io_uring in the security module's policy (SELinux, AppArmor, a sandbox such as gVisor), or use the epoll driver"
 )
 

@@ -1,0 +1,34 @@
+package deny
+
+import (
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Thread makes io_uring_setup fail with errno on the calling thread, for good; its goroutine must be locked to it and
+// never unlock. See seccomp(2).
+func Thread(errno unix.Errno) error { return install(errno, 0) }
+
+// Process is Thread for all threads of the process, for good.
+func Process(errno unix.Errno) error { return install(errno, unix.SECCOMP_FILTER_FLAG_TSYNC) }
+
+func install(errno unix.Errno, flags uintptr) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // seccomp_data.nr
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_IO_URING_SETUP},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
+	runtime.KeepAlive(filter)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
