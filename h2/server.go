@@ -46,7 +46,8 @@ type Server struct {
 	cfg       *connConfig
 	cores     []*serverCore
 	listeners map[*corenet.Listener]struct{}
-	over      chan struct{} // closed by Shutdown and Close
+	over      chan struct{} // closed when Shutdown or Close begins
+	ended     chan struct{} // nil: neither has begun; closed when one of them has ended
 }
 
 // ListenAndServe listens on addr and serves HTTP/2 in cleartext with prior knowledge (RFC 9113 section 3.3) on a
@@ -235,6 +236,12 @@ func (s *Server) Addrs() (addrs []net.Addr) {
 
 func (s *Server) stopOwn() {
 	if s.own {
+		s.mu.Lock()
+		ended := s.ended
+		s.mu.Unlock()
+		if ended != nil {
+			<-ended // Shutdown says how long connections may take, not the runtime
+		}
 		if err := s.rt.Stop(context.Background()); err != nil {
 			s.cfg.logger.Error("h2: stopping the server's runtime", slog.Any("error", err))
 		}

@@ -33,6 +33,7 @@ func (s *Server) stopListening() {
 	}
 	if s.closedError() == nil {
 		close(s.over)
+		s.ended = make(chan struct{})
 	}
 	listeners := slices.Collect(maps.Keys(s.listeners))
 	s.mu.Unlock() // Close waits for the cores, and a handler there may wait for mu in Metrics
@@ -44,6 +45,7 @@ func (s *Server) stopListening() {
 // each runs end on every core and waits until none has a connection left. Accepting has stopped, but a connection
 // that was being opened may still appear: serverCore.closing sends it off.
 func (s *Server) each(ctx context.Context, end func(*serverCore)) error {
+	defer s.stopped()
 	s.mu.Lock()
 	cores := s.cores
 	s.mu.Unlock()
@@ -67,6 +69,17 @@ func (s *Server) each(ctx context.Context, end func(*serverCore)) error {
 		}
 	}
 	return nil
+}
+
+// stopped notes that a Shutdown or Close has ended.
+func (s *Server) stopped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+	default:
+		close(s.ended)
+	}
 }
 
 func (s *Server) runtimeDone() <-chan struct{} {

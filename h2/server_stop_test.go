@@ -127,3 +127,40 @@ func accepted(rt *coreruntime.Runtime) (n uint64) {
 	}
 	return n
 }
+
+// TestShutdownBeforeRuntimeStops: the runtime that a server started is stopped after Shutdown, not beside it: that would
+// cancel the tasks of handlers, and cut Shutdown's time to the runtime's.
+func TestShutdownBeforeRuntimeStops(t *testing.T) {
+	leak.Check(t)
+	begun, slept := make(chan struct{}), make(chan error, 1)
+	s := &Server{Addr: "127.0.0.1:0", Handler: HandlerFunc(func(_ *Response, r *Request) {
+		core := r.Core()
+		core.Go("helper", func() {
+			close(begun)
+			slept <- core.Sleep(300 * time.Millisecond)
+		}).Wait()
+	})}
+	done := make(chan error, 1)
+	go func() { done <- s.ListenAndServe() }()
+	var addrs []net.Addr
+	for len(addrs) == 0 {
+		addrs = s.Addrs()
+		runtime.Gosched()
+	}
+	c, url := client(t, addrs[0].String(), false)
+	go func() {
+		if resp, err := c.Get(url + "/"); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	<-begun
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-slept; err != nil {
+		t.Errorf("the handler's task was ended: %v", err)
+	}
+	if err := <-done; !errors.Is(err, ErrServerClosed) {
+		t.Errorf("ListenAndServe returned %v", err)
+	}
+}
