@@ -201,3 +201,27 @@ func TestResponseFields(t *testing.T) {
 		p.end()
 	}
 }
+
+// TestNoContentLength: "A server MUST NOT send a Content-Length header field in any response with a status code of ...
+// 204 ... [or] in any 2xx (Successful) response to a CONNECT request" (RFC 9110 section 8.6), whenever it is sent.
+func TestNoContentLength(t *testing.T) {
+	for _, flush := range []bool{false, true} {
+		p := newOpenPeer(t, Limits{}, HandlerFunc(func(w *Response, r *Request) {
+			_ = w.SetContentLength(0)
+			if r.Method == "GET" {
+				w.WriteHeader(204)
+			}
+			if flush {
+				_ = w.Flush()
+			}
+		}))
+		p.request(1, true, "GET", "/")
+		p.headers(3, true, ":method", "CONNECT", ":authority", "a:1")
+		for _, frame := range p.got {
+			if strings.Contains(frame, "content-length") {
+				t.Errorf("flush %v: %s", flush, frame)
+			}
+		}
+		p.end()
+	}
+}

@@ -325,8 +325,11 @@ func (w *Response) sendInformational(code int, fields []Field) {
 	c.ctrl = closeHeaders(c.enc.end(), at, w.s.id, false, int(c.peer.MaxFrameSize))
 }
 
-// commit makes status and fields final.
+// commit makes status and fields final. A 204 and an accepted CONNECT must not have a content-length (RFC 9110 section 8.6).
 func (w *Response) commit() {
+	if !w.committed && (w.status == 204 || w.tunnel && w.status < 300) {
+		w.declared = -1
+	}
 	w.committed = true
 	w.s.expect = false
 }

@@ -35,14 +35,9 @@ func (w *Response) short() bool {
 	return true
 }
 
-// declare adds the content-length that is known now. A 204 must not have one; a HEAD gets one if the handler
-// wrote the body it would have sent.
+// declare adds the content-length that is known now. A HEAD gets one if the handler wrote the body it would have sent.
 func (w *Response) declare() {
-	switch {
-	case w.status == 204, w.tunnel && w.status < 300: // RFC 9110 section 8.6
-		w.declared = -1
-	case w.declared >= 0 || w.status == 304 || w.headOnly && w.written == 0 || len(w.trailers) > 0:
-	default:
+	if w.declared < 0 && w.status != 304 && !(w.headOnly && w.written == 0) && len(w.trailers) == 0 {
 		w.declared = w.written
 	}
 }
