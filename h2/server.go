@@ -26,7 +26,8 @@ type Server struct {
 	Addr string
 	// Handler answers requests.
 	Handler Handler
-	// TLSConfig is used by ListenAndServeTLS and ServeTLS. It is cloned. NextProtos defaults to h2.
+	// TLSConfig is used by ListenAndServeTLS and ServeTLS. It is cloned. NextProtos defaults to h2; certificate files
+	// given to ListenAndServeTLS take the place of its Certificates.
 	TLSConfig *tls.Config
 	// TLSLimits bounds handshakes.
 	TLSLimits coretls.Limits
@@ -43,6 +44,7 @@ type Server struct {
 	mu        sync.Mutex
 	rt        *coreruntime.Runtime
 	own       bool // rt is ours to stop
+	users     int  // ListenAndServe calls under way: the last one stops it
 	cfg       *connConfig
 	cores     []*serverCore
 	listeners map[*corenet.Listener]struct{}
@@ -91,7 +93,7 @@ func (s *Server) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("h2: cannot load the certificate %q with the key %q: %w", certFile, keyFile, err)
 	}
-	cfg.Certificates = append(cfg.Certificates, cert)
+	cfg.Certificates = []tls.Certificate{cert}
 	return cfg, nil
 }
 
@@ -99,10 +101,13 @@ func (s *Server) listenAndServe(addr string, serve func(*corenet.Listener) error
 	if s.Addr != "" {
 		addr = s.Addr
 	}
+	s.mu.Lock()
+	s.users++ // before open: another call that fails must not stop the runtime under this one
+	s.mu.Unlock()
+	defer s.stopOwn()
 	if err := s.open(); err != nil {
 		return err
 	}
-	defer s.stopOwn()
 	lc := s.Listen
 	if lc.Conn.WriteStallMax == 0 {
 		lc.Conn.WriteStallMax = s.cfg.limits.WriteStallMax
@@ -234,16 +239,23 @@ func (s *Server) Addrs() (addrs []net.Addr) {
 	return addrs
 }
 
+// stopOwn ends one use of the server's own runtime; the last one stops it. A server that was not shut down can be
+// started again then, for example on another port.
 func (s *Server) stopOwn() {
-	if s.own {
-		s.mu.Lock()
-		ended := s.ended
-		s.mu.Unlock()
-		if ended != nil {
-			<-ended // Shutdown says how long connections may take, not the runtime
-		}
-		if err := s.rt.Stop(context.Background()); err != nil {
-			s.cfg.logger.Error("h2: stopping the server's runtime", slog.Any("error", err))
-		}
+	s.mu.Lock()
+	s.users--
+	last, rt, ended := s.own && s.users == 0, s.rt, s.ended
+	if last && s.closedError() == nil {
+		s.cfg, s.rt, s.cores, s.own = nil, nil, nil, false
+	}
+	s.mu.Unlock()
+	if !last {
+		return
+	}
+	if ended != nil {
+		<-ended // Shutdown says how long connections may take, not the runtime
+	}
+	if err := rt.Stop(context.Background()); err != nil {
+		rt.Logger().Error("h2: stopping the server's runtime", slog.Any("error", err))
 	}
 }

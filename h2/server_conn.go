@@ -62,6 +62,9 @@ func (p *serverConn) shaken(state *tls.ConnectionState) (corenet.Protocol, error
 	if proto := state.NegotiatedProtocol; proto != "" && proto != coretls.ProtoH2 {
 		return nil, fmt.Errorf("h2: the client chose the protocol %q by ALPN, only h2 is served", proto)
 	}
+	if !coretls.H2Permits(state) {
+		return nil, fmt.Errorf("h2: RFC 9113 section 9.2.2 prohibits %s for HTTP/2; the client must offer TLS 1.3, or ECDHE with AES-GCM or ChaCha20", tls.CipherSuiteName(state.CipherSuite))
+	}
 	p.tls = state
 	return p, nil
 }

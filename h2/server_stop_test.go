@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -162,5 +163,43 @@ func TestShutdownBeforeRuntimeStops(t *testing.T) {
 	}
 	if err := <-done; !errors.Is(err, ErrServerClosed) {
 		t.Errorf("ListenAndServe returned %v", err)
+	}
+}
+
+// TestFailedListenLeavesTheOther: a call of ListenAndServe that cannot have its port ends alone, and the one that
+// has it goes on. When none is left the server can be started again.
+func TestFailedListenLeavesTheOther(t *testing.T) {
+	leak.Check(t)
+	s := &Server{Addr: "127.0.0.1:0", Handler: HandlerFunc(func(*Response, *Request) {})}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s.Addr = taken.Addr().String()
+	for range 2 {
+		if err := s.ListenAndServe(); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatalf("ListenAndServe on a taken port = %v", err)
+		}
+	}
+	taken.Close()
+	served := make(chan error, 1)
+	go func() { served <- s.ListenAndServe() }()
+	for len(s.Addrs()) == 0 {
+		runtime.Gosched()
+	}
+	if err := s.ListenAndServe(); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatalf("a second ListenAndServe on the server's own port = %v", err)
+	}
+	conn, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatalf("the first one has ended: %v", err)
+	}
+	conn.Close()
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; !errors.Is(err, ErrServerClosed) {
+		t.Errorf("ListenAndServe = %v", err)
 	}
 }

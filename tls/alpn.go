@@ -45,7 +45,7 @@ func RequireALPN(open Open, protos ...string) Open {
 
 // H2Permits says whether HTTP/2 may be spoken on this connection: TLS 1.3, or
 // TLS 1.2 with an ephemeral key exchange and an AEAD (RFC 9113 section 9.2 and
-// its list of prohibited suites). The answer to false is INADEQUATE_SECURITY.
+// its list of prohibited suites). A server refuses the connection otherwise.
 func H2Permits(state *tls.ConnectionState) bool {
 	if state.Version >= tls.VersionTLS13 {
 		return true

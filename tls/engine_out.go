@@ -3,6 +3,8 @@ package coretls
 import (
 	"log/slog"
 	"time"
+
+	"github.com/percore/percore/runtime"
 )
 
 // Flush implements corenet.Protocol: what TLS has to say, then inner's
@@ -121,6 +123,7 @@ func (e *engine) report(h *handshake, err error) {
 		return
 	}
 	e.told = true
+	e.conn.Core().Count(coreruntime.HandshakeErrors, 1)
 	he := newHandshakeError(e.conn.RemoteAddr(), err)
 	if e.cfg.HandshakeFailed != nil {
 		e.cfg.HandshakeFailed(he)

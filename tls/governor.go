@@ -57,6 +57,7 @@ func (g *governor) ask(a applicant) {
 		return
 	}
 	t.state = ticketWaiting
+	g.core.Count(coreruntime.HandshakesQueued, 1)
 	g.push(t)
 	g.pump()
 }
@@ -85,6 +86,7 @@ func (g *governor) grant(t *ticket) {
 	g.inFlight++
 	g.started++
 	t.state = ticketGranted
+	g.core.Count(coreruntime.Handshakes, 1)
 	t.owner.begin()
 }
 
