@@ -56,6 +56,7 @@ type Core struct {
 	lent    int // provided buffers with the core
 	wheel   wheel
 	mail    mailbox
+	letters *letter // taken from the mailbox and not read yet
 	chunks  chunkPool
 	scratch []byte
 
@@ -181,7 +182,7 @@ func (c *Core) turn(now time.Duration, sleep bool) {
 // busy reports whether there is work that needs no completion.
 func (c *Core) busy() bool {
 	return c.ready.head != nil || c.yielded.head != nil || len(c.resumes) > 0 || len(c.flushes) > 0 ||
-		c.mail.head.Load() != nil || c.canFeed() || c.drainLate || c.finished()
+		c.mail.head.Load() != nil || c.letters != nil || c.canFeed() || c.drainLate || c.finished()
 }
 
 // wait submits the turn's ops and takes the next batch; it sleeps only when nothing else is left to do.

@@ -77,8 +77,9 @@ func (c *Core) finished() bool {
 
 // close gives everything back; the loop has ended. It returns what leaked, which is our bug.
 func (c *Core) close() error {
+	c.readMail()
 	for l := c.mail.seal(); l != nil; l = l.next {
-		l.fn()
+		c.read(l)
 	}
 	c.dropCoros()
 	var leak error

@@ -1,7 +1,9 @@
 package coreruntime
 
 import (
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 )
 
@@ -83,7 +85,7 @@ func (m *mailbox) ran(n int64) {
 }
 
 // Post runs fn on the core, after the completions and before the tasks of its next turn. fn must not
-// park and must not block; it may start a task. Posts of one goroutine run in order. With MailboxMax
+// park and must not block; it may start a task. A panic in it is logged and goes no further. Posts of one goroutine run in order. With MailboxMax
 // functions waiting, a goroutine waits for room; a core never waits: its posts go over the limit and are
 // counted. The error is ErrStopped. Any goroutine.
 func (c *Core) Post(fn func()) error {
@@ -121,14 +123,30 @@ func (c *Core) post(l *letter) error {
 	return nil
 }
 
-// readMail runs what was posted.
+// readMail runs what was posted. What a letter's Goexit leaves unread is read in the next turn.
 func (c *Core) readMail() {
+	if c.letters == nil {
+		c.letters = c.mail.take()
+	}
+	if c.letters == nil {
+		return
+	}
 	n := int64(0)
-	for l := c.mail.take(); l != nil; l = l.next {
+	defer func() { c.mail.ran(n) }()
+	for l := c.letters; l != nil; l = c.letters {
+		c.letters = l.next
 		n++
-		l.fn()
+		c.read(l)
 	}
-	if n > 0 {
-		c.mail.ran(n)
-	}
+}
+
+// read runs one letter. It may be the user's, so its panic ends nothing but itself.
+func (c *Core) read(l *letter) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log.Error("percore: a posted function panicked; the core goes on",
+				"core", c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	l.fn()
 }

@@ -2,6 +2,7 @@ package coreruntime
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,4 +116,39 @@ func TestPostAfterStop(t *testing.T) {
 	if err := c.Post(func() { t.Error("ran") }); !errors.Is(err, ErrStopped) {
 		t.Fatalf("Post = %v", err)
 	}
+}
+
+// A posted function is the user's: neither its panic nor its Goexit may take the core down, or letters with it.
+func TestPostedFunctionsFailAlone(t *testing.T) {
+	onRealDrivers(t, Config{Cores: 1}, func(t *testing.T, rt *Runtime) {
+		c := rt.Core(0)
+		ran := make(chan int, 300)
+		hold, release := make(chan struct{}), make(chan struct{})
+		if err := c.Post(func() { close(hold); <-release }); err != nil {
+			t.Fatal(err)
+		}
+		<-hold // so that the letters are taken together
+		for i := range 300 {
+			if err := c.Post(func() {
+				switch ran <- i; i % 3 {
+				case 1:
+					panic("the user's")
+				case 2:
+					runtime.Goexit()
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(release)
+		for want := range 300 {
+			if got := <-ran; got != want {
+				t.Fatalf("letter %d ran in the place of %d", got, want)
+			}
+		}
+		on(t, rt, 0, func(*Core) error { return nil })
+		if n := c.mail.count.Load(); n != 0 {
+			t.Errorf("%d letters count as waiting", n)
+		}
+	})
 }

@@ -181,3 +181,22 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 		t.Fatalf("%d descriptors are open, there were %d", now, fds)
 	}
 }
+
+// A task that begins when everything is being ended must not park for ever.
+func TestTasksStartedWhileAbortingEnd(t *testing.T) {
+	onRealDrivers(t, Config{Cores: 1, DrainTimeout: time.Millisecond}, func(t *testing.T, rt *Runtime) {
+		late := &parkRun{c: rt.Core(0)}
+		on(t, rt, 0, func(c *Core) error {
+			c.Go("stubborn", func() {
+				defer func() { c.Start("late", late) }() // runs in Goexit
+				for {
+					_ = c.Sleep(time.Hour)
+				}
+			})
+			return c.Yield()
+		})
+		if err := rt.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

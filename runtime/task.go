@@ -108,6 +108,7 @@ func (c *Core) admitTask(t *Task, name string) {
 	if c.phase >= phaseDraining && !t.pooled {
 		t.pending = errStopping
 	}
+	t.killed = c.phase >= phaseAborting // too late for any park
 	c.makeReady(t)
 }
 
