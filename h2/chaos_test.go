@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -38,7 +39,11 @@ func playChaos(t *testing.T, seed uint64) {
 			panic(v)
 		}
 	}()
-	rnd := rand.New(rand.NewPCG(seed, 7))
+	playWith(t, rand.New(rand.NewPCG(seed, 7)))
+}
+
+// playWith plays one connection's life; rnd decides everything.
+func playWith(t *testing.T, rnd *rand.Rand) {
 	limits := Limits{StreamsMax: 1 + rnd.IntN(6), StreamWindowMax: 1 + rnd.IntN(60000), FramesTurnMax: 1 + rnd.IntN(8),
 		ContinuationsMax: 3, HeaderBytesMax: 1024 + rnd.IntN(4000), RepliesMax: 1 + rnd.IntN(5)}
 	c := &chaos{rnd: rnd, next: 3, over: map[uint32]bool{1: true}}
@@ -56,6 +61,31 @@ func playChaos(t *testing.T, seed uint64) {
 		c.settle(nil)
 	}
 	c.end()
+}
+
+// FuzzChaos is TestChaos with the fuzzer's bytes as dice: coverage leads it to rare orders.
+func FuzzChaos(f *testing.F) {
+	for seed := range byte(8) {
+		f.Add(bytes.Repeat([]byte{seed, 37 * seed, 91, 5 * seed}, 60))
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		playWith(t, rand.New(&byteSource{choices: choices, then: rand.NewPCG(1, 7)}))
+	})
+}
+
+// byteSource makes one number of each byte, and goes on with a generator when there are no more.
+type byteSource struct {
+	choices []byte
+	then    rand.Source
+}
+
+func (s *byteSource) Uint64() uint64 {
+	if len(s.choices) == 0 {
+		return s.then.Uint64()
+	}
+	b := s.choices[0]
+	s.choices = s.choices[1:]
+	return uint64(b) * 0x0101010101010101
 }
 
 func (c *chaos) handle(w *Response, r *Request) {
