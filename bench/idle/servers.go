@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/percore/percore/bench/internal/measure"
@@ -105,22 +104,11 @@ func answer(rt *coreruntime.Runtime) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		u := usage{Heap: m.HeapAlloc, Stack: m.StackInuse, RSS: rss(), Goroutines: runtime.NumGoroutine()}
+		u := usage{Heap: m.HeapAlloc, Stack: m.StackInuse, RSS: measure.RSS(), Goroutines: runtime.NumGoroutine()}
 		for _, c := range rt.Metrics().Cores {
 			u.Mapped += c.Driver.MappedBytes
 		}
 		json.NewEncoder(os.Stdout).Encode(u)
 	}
 	os.Exit(0)
-}
-
-// rss is the resident set, the second field of proc_pid_statm(5).
-func rss() uint64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(text))
-	pages, _ := strconv.ParseUint(fields[1], 10, 64)
-	return pages * uint64(os.Getpagesize())
 }

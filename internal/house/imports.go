@@ -12,7 +12,7 @@ var h2Edge = []string{"server", "client", "http"}
 
 var h2Banned = []string{"net", "net/http", "crypto/tls", "os", "syscall", "sync", "runtime", "golang.org/x/sys/unix"}
 
-// outside are the only foreign packages; tests may use more of x/net.
+// outside are the only foreign packages; tests, examples and benches may use more of x/net.
 var outside = []string{"golang.org/x/sys/unix", "golang.org/x/net/http2/hpack"}
 var outsideTests = []string{"golang.org/x/net/http2"}
 
@@ -53,7 +53,7 @@ func checkImports(f *File) (bad []string) {
 		if imp.Name != nil && (ours || colliding || imp.Name.Name == ".") {
 			bad = append(bad, f.at(imp.Pos(), "%s needs no alias: the package clauses differ already", p))
 		}
-		if strings.Contains(strings.SplitN(p, "/", 2)[0], ".") && !ours && !contains(outside, p) && !(f.test && contains(outsideTests, p)) {
+		if strings.Contains(strings.SplitN(p, "/", 2)[0], ".") && !ours && !contains(outside, p) && !((f.test || layers[f.top] == 6) && contains(outsideTests, p)) {
 			bad = append(bad, f.at(imp.Pos(), "%s is not one of the packages we depend on", p))
 		}
 		if p == "unsafe" && outsideRing(f) {
