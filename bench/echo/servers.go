@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/percore/percore/bench/internal/load"
 	"github.com/percore/percore/net"
 	"github.com/percore/percore/runtime"
 )
@@ -24,7 +25,7 @@ func play(role string, args []string) error {
 	case role == "load" && len(args) == 3:
 		conns, _ := strconv.Atoi(args[1])
 		size, _ := strconv.Atoi(args[2])
-		return generate(args[0], conns, size)
+		return load.Echoes(args[0], conns, size)
 	}
 	return fmt.Errorf("no such role with %d arguments", len(args))
 }

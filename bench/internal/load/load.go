@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"bufio"
@@ -32,8 +32,9 @@ type generator struct {
 // loadStallMax ends a run in which nothing comes back any more.
 const loadStallMax = 10 * time.Second
 
-// generate serves the parent: a line with a number of echoes comes in, a line goes out when they are done.
-func generate(addr string, conns, size int) error {
+// Echoes opens conns connections to addr and serves the parent: a line with a number of echoes of size bytes comes in on
+// stdin, a line goes out when they are done. It returns at the end of stdin. The number must be at least conns.
+func Echoes(addr string, conns, size int) error {
 	runtime.LockOSThread() // the ring belongs to its thread
 	g := &generator{size: size, got: make([]int, conns), out: make([]driver.Completion, 256), buf: make([]byte, size)}
 	if err := g.open(addr, conns); err != nil {
