@@ -23,6 +23,11 @@ func (s *SQE) PrepAccept(fd int32, userData uint64) {
 	*s = SQE{Opcode: opAccept, IOPrio: acceptMultishot, FD: fd, OpFlags: unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK, UserData: userData}
 }
 
+// PrepAcceptOnce takes one connection, as PrepAccept. See io_uring_prep_accept(3).
+func (s *SQE) PrepAcceptOnce(fd int32, userData uint64) {
+	*s = SQE{Opcode: opAccept, FD: fd, OpFlags: unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK, UserData: userData}
+}
+
 // PrepRecv receives once into a buffer of group. See io_uring_prep_recv(3).
 func (s *SQE) PrepRecv(fd int32, group uint16, userData uint64) {
 	*s = SQE{Opcode: opRecv, Flags: sqeBufferSelect, FD: fd, BufGroup: group, UserData: userData}

@@ -33,6 +33,7 @@ func TestPrepWritesEveryByte(t *testing.T) {
 	}{
 		"nop":        {func(s *SQE) { s.PrepNop(ud) }, want(0, 0, 0, -1, 0, 0, 0, 0, 0)},
 		"accept":     {func(s *SQE) { s.PrepAccept(7, ud) }, want(13, 0, 1, 7, 0, 0, 0, cloexec|nonblock, 0)},
+		"accept one": {func(s *SQE) { s.PrepAcceptOnce(7, ud) }, want(13, 0, 0, 7, 0, 0, 0, cloexec|nonblock, 0)},
 		"recv":       {func(s *SQE) { s.PrepRecv(7, 3, ud) }, want(27, 1<<5, 0, 7, 0, 0, 0, 0, 3)},
 		"recv multi": {func(s *SQE) { s.PrepRecvMulti(7, 3, ud) }, want(27, 1<<5, 2, 7, 0, 0, 0, 0, 3)},
 		"send":       {func(s *SQE) { s.PrepSend(7, buf, ud) }, want(26, 0, 0, 7, 0, at, 7, nosignal, 0)},

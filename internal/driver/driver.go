@@ -11,8 +11,9 @@ import (
 type Code uint8
 
 const (
-	// Accept takes connections from the listener FD until it ends (multishot): one completion per
-	// connection with Res = its descriptor (close-on-exec, non-blocking). Errors end it (More = false).
+	// Accept takes connections from the listener FD: one completion per connection with Res = its
+	// descriptor (close-on-exec, non-blocking). With Multi it goes on until it ends (multishot), and takes all
+	// that wait at once; otherwise one connection ends it. Errors end it (More = false).
 	Accept Code = iota + 1
 	// Recv receives into provided buffers. Multi keeps it armed; otherwise one completion ends it.
 	// Res > 0 carries a Bid that is lent to the core until Recycle; Res = 0 is end of file and

@@ -13,6 +13,7 @@ import (
 func acceptTests() []test {
 	return []test{
 		{name: "AcceptMulti", run: acceptMulti},
+		{name: "AcceptOnce", run: acceptOnce},
 		{name: "AcceptedSocketNeverWaits", run: acceptedSocket, real: true},
 		{name: "AcceptBadDescriptor", run: acceptBad},
 		{name: "ListenGroup", run: listenGroup},
@@ -40,6 +41,31 @@ func acceptMulti(r *rig) {
 		seen[r.read(p, 1)[0]] = true
 	}
 	r.equal("peers reached", len(seen), 60)
+}
+
+// An op without Multi takes one connection, whether it was there before the op or comes after it, and
+// leaves the rest in the backlog.
+func acceptOnce(r *rig) {
+	r.listen()
+	r.ended(r.cancel(r.taken))
+	r.ended(r.taken)
+	for range 3 {
+		r.dial()
+	}
+	for range 3 {
+		f := r.submit(driver.Op{Code: driver.Accept, FD: int32(r.lfd)})
+		r.ended(f)
+		r.equal("connections of one op", len(f.fds), 1)
+	}
+	f := r.submit(driver.Op{Code: driver.Accept, FD: int32(r.lfd)})
+	r.turn()
+	r.equal("ended without a connection", f.final, false)
+	for range 2 {
+		r.dial()
+	}
+	r.ended(f)
+	r.turn()
+	r.equal("connections of one op", len(f.fds), 1)
 }
 
 // read takes exactly n bytes from the peer.

@@ -35,7 +35,11 @@ func (d *Driver) Submit(op driver.Op) {
 		s.PrepCancel(uint64(op.Target), token)
 	case driver.Accept:
 		d.rememberAccept(op)
-		s.PrepAccept(op.FD, token)
+		if op.Multi {
+			s.PrepAccept(op.FD, token)
+		} else {
+			s.PrepAcceptOnce(op.FD, token)
+		}
 	case driver.Connect:
 		s.PrepConnect(op.FD, op.Buf, token)
 	}
