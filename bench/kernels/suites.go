@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// plan is one suite: a package of this module, and what of it does not run there.
+type plan struct {
+	name string
+	out  []exclusion
+}
+
+// exclusion is a test that does not run, and why. There is no other place that leaves tests out: what a test skips by
+// itself is printed with the test's own reason.
+type exclusion struct {
+	test string // a -test.skip pattern: "TestX" or "TestX/sub"
+	why  string
+}
+
+// onKernels are the suites for the virtual machines.
+func onKernels() []plan {
+	return []plan{
+		{name: "ring"},
+		{name: "internal/driver/socket"},
+		{name: "internal/driver/uring"},
+		{name: "internal/driver/epoll"},
+		{name: "runtime"},
+		{name: "net"},
+		{name: "tls"},
+		{name: "h2"},
+	}
+}
+
+// onARM64 are the suites for qemu-user, which runs arm64 code on this machine's kernel and refuses io_uring: what is
+// tested is our code on another instruction set, not a kernel.
+func onARM64() []plan {
+	return []plan{
+		{name: "internal/goid"},
+		{name: "internal/driver/emulate"},
+		{name: "internal/driver/sim"},
+		{name: "runtime"},
+		{name: "net"},
+		{name: "tls"},
+		{name: "h2"},
+	}
+}
+
+// skip is the pattern for -test.skip: "|" between the slash separated paths.
+func (p plan) skip() string {
+	var patterns []string
+	for _, x := range p.out {
+		parts := strings.Split(x.test, "/")
+		for i, part := range parts {
+			parts[i] = "^" + part + "$"
+		}
+		patterns = append(patterns, strings.Join(parts, "/"))
+	}
+	return strings.Join(patterns, "|")
+}
+
+// choose returns the plans that are named, all if none is; a name may be a folder's last part.
+func choose(all []plan, names string) (chosen []plan, err error) {
+	if names == "" {
+		return all, nil
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(p plan) bool { return p.name == name || path.Base(p.name) == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no suite %q: there are %s", name, strings.Join(namesOf(all), ", "))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+func namesOf(plans []plan) (names []string) {
+	for _, p := range plans {
+		names = append(names, p.name)
+	}
+	return names
+}
