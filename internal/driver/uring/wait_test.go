@@ -3,6 +3,7 @@ package uring
 import (
 	"errors"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -267,6 +268,8 @@ func TestUnknownCodeIsOurBug(t *testing.T) {
 }
 
 func TestConfigIsRefused(t *testing.T) {
+	runtime.LockOSThread() // some are refused after the ring is made, which is its thread's alone
+	defer runtime.UnlockOSThread()
 	for _, cfg := range []Config{{Entries: -1}, {Buffers: -1}, {BufferSize: -1}, {BuffersMax: 1 << 16}, {Buffers: 8, BuffersMax: 4}} {
 		if d, err := Open(cfg); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("%+v: %v, want EINVAL", cfg, err)
