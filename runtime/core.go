@@ -112,6 +112,10 @@ func (c *Core) own(d driver.Driver) {
 // ID returns the core's number, from 0. Any goroutine.
 func (c *Core) ID() int { return c.id }
 
+// Ended reports whether the core has made its last turn. A function posted that late still runs, but nobody
+// would ever end what it leaves on the core. Core only.
+func (c *Core) Ended() bool { return c.phase == phaseEnded }
+
 // Runtime returns what the core belongs to. Any goroutine.
 func (c *Core) Runtime() *Runtime { return c.rt }
 
