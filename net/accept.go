@@ -2,6 +2,7 @@ package corenet
 
 import (
 	"net"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,7 @@ type CoreListener struct {
 	accepted []*Conn // nobody has called Accept for them yet
 	timer    coreruntime.Timer
 	backoff  time.Duration // the last pause; 0: the last accept was good
+	logAt    time.Duration // the next warning of a pause, not before
 	faultsAt time.Duration // start of the window that faults counts in
 	faults   int
 
@@ -44,6 +46,9 @@ const (
 	// each faultsWindow; past it accepting pauses.
 	faultsMax    = 100
 	faultsWindow = 100 * time.Millisecond
+	// pauseLogMin is the least time between two warnings of one listener: a server that lives at its limit accepts and
+	// pauses in turns, up to 200 times a second.
+	pauseLogMin = 10 * time.Second
 )
 
 // Accept parks until there is a connection on this core and returns it. The error wraps net.ErrClosed
@@ -64,7 +69,7 @@ func (m *CoreListener) Accept() (*Conn, error) {
 	for !m.closing {
 		if len(m.accepted) > 0 {
 			c := m.accepted[0]
-			m.accepted = append(m.accepted[:0], m.accepted[1:]...)
+			m.accepted = slices.Delete(m.accepted, 0, 1)
 			m.settle()
 			return c, nil
 		}
@@ -134,11 +139,11 @@ func (m *CoreListener) failed(errno unix.Errno) {
 	m.core.Count(coreruntime.AcceptErrors, 1)
 	switch errno {
 	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS:
-		m.pause(errno)
+		m.pause("percore: accept is out of resources and pauses; raise RLIMIT_NOFILE (ulimit -n) or free memory", errno)
 	case unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EOPNOTSUPP:
 		m.core.Logger().Error("percore: a listening socket is unusable and was closed",
 			"core", m.core.ID(), "addr", m.group.addr.String(), "err", errno)
-		m.close()
+		m.closeFor(sysError("accept", errno))
 	default: // of one connection only, accept(2): the next may be good
 		m.passOver(errno)
 	}
@@ -146,10 +151,10 @@ func (m *CoreListener) failed(errno unix.Errno) {
 
 // pause stops accepting for a while that doubles each time: the kernel would refuse the next at once, and
 // the connections stay in its backlog.
-func (m *CoreListener) pause(errno unix.Errno) {
-	if m.backoff == 0 {
-		m.core.Logger().Warn("percore: accept is out of resources and pauses; raise RLIMIT_NOFILE (ulimit -n) or free memory",
-			"core", m.core.ID(), "addr", m.group.addr.String(), "err", errno)
+func (m *CoreListener) pause(why string, errno unix.Errno) {
+	if now := m.core.Now(); m.backoff == 0 && now >= m.logAt {
+		m.logAt = now + pauseLogMin
+		m.core.Logger().Warn(why, "core", m.core.ID(), "addr", m.group.addr.String(), "err", errno)
 	}
 	m.backoff = min(max(2*m.backoff, backoffMin), backoffMax)
 	m.core.Count(coreruntime.AcceptBackoffs, 1)
@@ -162,7 +167,7 @@ func (m *CoreListener) passOver(errno unix.Errno) {
 		m.faultsAt, m.faults = now, 0
 	}
 	if m.faults++; m.faults > faultsMax {
-		m.pause(errno)
+		m.pause("percore: too many connections fail before they are accepted; accepting pauses", errno)
 	}
 }
 
@@ -221,8 +226,34 @@ func (m *CoreListener) finish() {
 	m.group.memberClosed()
 }
 
+// closeFor closes for a reason that is not Listener.Close.
+func (m *CoreListener) closeFor(why error) {
+	if !m.closing {
+		m.group.err.Store(&why)
+	}
+	m.close()
+}
+
+// admit makes the member a resident of its core, which may have ended since it was asked to.
+func (m *CoreListener) admit() {
+	if m.core.Ended() {
+		m.drop()
+		return
+	}
+	m.core.Admit(&m.place, m)
+}
+
+// drop closes the socket of a member that never came to its core.
+func (m *CoreListener) drop() {
+	why := errStopping
+	m.group.err.Store(&why)
+	m.closing, m.closed = true, true
+	_ = m.core.Driver().CloseFD(int(m.fd)) // nobody has heard of it yet
+	m.group.memberClosed()
+}
+
 // Drain and Abort are the runtime's Stop. A listener has nothing to finish: it closes in both.
-func (m *CoreListener) Drain(time.Duration) { m.close() }
+func (m *CoreListener) Drain(time.Duration) { m.closeFor(errStopping) }
 
 // Abort: see Drain.
-func (m *CoreListener) Abort(time.Duration) { m.close() }
+func (m *CoreListener) Abort(time.Duration) { m.closeFor(errStopping) }

@@ -43,7 +43,7 @@ func (c *Conn) Detach() (*Detached, error) {
 func (c *Conn) quiesce() error {
 	c.timers()
 	c.disarm()
-	for c.recvOp != driver.NoToken || c.outBytes > 0 {
+	for !c.still() {
 		if err := c.times.detach.Park(c.core); err != nil {
 			return err
 		}
@@ -59,10 +59,13 @@ func (c *Conn) quiesce() error {
 
 // wakeDetach lets quiesce look again.
 func (c *Conn) wakeDetach() {
-	if c.detaching && c.recvOp == driver.NoToken && c.outBytes == 0 {
+	if c.detaching && c.still() {
 		c.times.detach.Wake()
 	}
 }
+
+// still reports whether the kernel has nothing of this connection and its protocol nothing more to send.
+func (c *Conn) still() bool { return c.recvOp == driver.NoToken && c.outBytes == 0 && !c.dirty }
 
 // stay ends Detach; when the connection did not leave it goes on receiving.
 func (c *Conn) stay() {
@@ -109,10 +112,14 @@ func (r *replayConn) Read(p []byte) (int, error) {
 }
 
 func (r *replayConn) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(r.unread)
-	r.unread = r.unread[n:]
-	if err != nil {
-		return int64(n), err
+	n := 0
+	if len(r.unread) > 0 { // to some writers an empty write means something
+		var err error
+		n, err = w.Write(r.unread)
+		r.unread = r.unread[n:]
+		if err != nil {
+			return int64(n), err
+		}
 	}
 	m, err := r.TCPConn.WriteTo(w)
 	return int64(n) + m, err

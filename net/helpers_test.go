@@ -8,8 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/percore/percore/internal/driver"
 	"github.com/percore/percore/internal/driver/epoll"
@@ -311,5 +315,32 @@ func drainPeer(p *sim.Peer) (got []byte, err error) {
 		if n == 0 || err != nil {
 			return got, err
 		}
+	}
+}
+
+// listening finds the process's listening sockets; see socket(7), SO_ACCEPTCONN.
+func listening(t testing.TB) (fds []int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on != 0 {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
+// shutdown makes a listening socket refuse accept with EINVAL, as a stranger in the process could.
+func shutdown(t testing.TB, fd int) {
+	t.Helper()
+	if err := unix.Shutdown(fd, unix.SHUT_RD); err != nil {
+		t.Fatal(err)
 	}
 }

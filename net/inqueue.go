@@ -22,7 +22,7 @@ func (c *Conn) push(bid int32, p []byte) {
 }
 
 func (c *Conn) scarce() bool {
-	return c.core.BuffersFree() < c.core.Driver().Buffers()/scarceShare
+	return c.core.BuffersFree()*scarceShare < c.core.Driver().Buffers()
 }
 
 // copyIn appends to the last chunk of the queue, or to a new one.

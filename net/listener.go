@@ -24,6 +24,7 @@ type Listener struct {
 	closeAsked  atomic.Bool
 	left        atomic.Int32  // members that are not closed
 	done        chan struct{} // closed with the last member
+	err         atomic.Pointer[error]
 }
 
 // Listen is ListenConfig{}.Listen.
@@ -95,14 +96,13 @@ func (l *Listener) closeFDs() {
 	}
 }
 
-// admitAll makes every member a resident of its core.
+// admitAll makes every member a resident of its core. When a core is gone, it closes the whole group.
 func (l *Listener) admitAll() error {
 	l.left.Store(int32(len(l.members)))
 	for i, m := range l.members {
-		if err := m.onCore(func() { m.core.Admit(&m.place, m) }); err != nil {
+		if err := m.onCore(m.admit); err != nil {
 			for _, late := range l.members[i:] {
-				_ = late.core.Driver().CloseFD(int(late.fd)) // its core is gone
-				l.memberClosed()
+				late.drop()
 			}
 			_ = l.Close() // the others
 			return err
@@ -161,6 +161,24 @@ func (l *Listener) Close() error {
 	case <-l.rt.Done():
 	}
 	return nil
+}
+
+// Done returns a channel that is closed when no socket of the group is left: after Close, when the runtime stops,
+// or when every one of them has failed. Err says which. Any goroutine.
+func (l *Listener) Done() <-chan struct{} { return l.done }
+
+// Err returns nil until Done, and then why the group is closed: the error wraps net.ErrClosed, also
+// coreruntime.ErrStopped when the runtime closed it, or the errno of the last socket that failed. Any goroutine.
+func (l *Listener) Err() error {
+	select {
+	case <-l.done:
+	default:
+		return nil
+	}
+	if why := l.err.Load(); why != nil && !l.closeAsked.Load() {
+		return l.opError("accept", *why)
+	}
+	return l.opError("accept", net.ErrClosed)
 }
 
 func (l *Listener) onAnyCore() bool {

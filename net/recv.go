@@ -191,7 +191,7 @@ func (c *Conn) data(now time.Duration, p []byte) int {
 // redeliver hands the protocol what it left, and the end of file after the last byte.
 func (c *Conn) redeliver(now time.Duration) {
 	c.resumeQueued = false
-	if c.proto == nil {
+	if c.proto == nil || c.detaching { // what is here leaves with the connection, or comes again after stay
 		return
 	}
 	for c.queued() > 0 && c.phase == open && !c.paused && c.refused < 2 {
@@ -204,6 +204,9 @@ func (c *Conn) redeliver(now time.Duration) {
 		h.Resumed(now)
 	}
 	c.tellEOF(now)
+	if c.recvErr != nil && c.phase == open { // it came before the protocol did
+		c.abort(c.opError("read", c.recvErr))
+	}
 }
 
 // handQueued offers the head of the queue to the protocol and reports whether all of it was taken. The
@@ -235,7 +238,7 @@ func (c *Conn) ended() {
 // tellEOF calls Protocol.EOF once everything before it is taken, or was refused for want of bytes that
 // cannot come any more.
 func (c *Conn) tellEOF(now time.Duration) {
-	if !c.eof || c.eofTold || c.paused || c.phase != open {
+	if !c.eof || c.eofTold || c.paused || c.detaching || c.phase != open {
 		return
 	}
 	if c.queued() > 0 && c.refused < 2 {
