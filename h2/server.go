@@ -122,8 +122,9 @@ func (s *Server) listenAndServe(addr string, serve func(*corenet.Listener) error
 	return serve(ln)
 }
 
-// Serve serves cleartext on the connections of ln, on every core, until Shutdown or Close; ln is closed then. ln must
-// belong to s.Runtime.
+// Serve serves cleartext on the connections of ln, on every core, until Shutdown or Close; ln is closed then. When its
+// owner closes ln, Serve returns an error that wraps net.ErrClosed, and the connections go on. ln must belong to
+// s.Runtime.
 func (s *Server) Serve(ln *corenet.Listener) error {
 	return s.serve(ln, func(core *serverCore) corenet.Protocol { return newServerConn(core, nil) })
 }
@@ -162,6 +163,8 @@ func (s *Server) serve(ln *corenet.Listener, open func(core *serverCore) corenet
 	select {
 	case <-s.over:
 		return ErrServerClosed
+	case <-ln.Done(): // its owner closed it, or the runtime stops
+		return cmp.Or(s.closedError(), ln.Err())
 	case <-s.rt.Done():
 		return cmp.Or(s.closedError(), coreruntime.ErrStopped)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/percore/percore/internal/leak"
+	"github.com/percore/percore/net"
 	"github.com/percore/percore/runtime"
 )
 
@@ -26,6 +27,48 @@ func TestServeAfterShutdown(t *testing.T) {
 	if err := s.ListenAndServe(); !errors.Is(err, ErrServerClosed) {
 		t.Fatalf("ListenAndServe returned %v", err)
 	}
+}
+
+// TestOwnerClosesTheListener: Serve returns, and what was accepted goes on. A runtime that stops is told as such.
+func TestOwnerClosesTheListener(t *testing.T) {
+	onDrivers(t, func(t *testing.T, rt *coreruntime.Runtime) {
+		s := &Server{Runtime: rt, Handler: HandlerFunc(func(*Response, *Request) {})}
+		begin := func() (*corenet.Listener, chan error) {
+			ln, err := corenet.Listen(rt, "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- s.Serve(ln) }()
+			return ln, done
+		}
+		end := func(done chan error, want error) {
+			t.Helper()
+			select {
+			case err := <-done:
+				if !errors.Is(err, want) {
+					t.Errorf("Serve returned %v, want %v", err, want)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("Serve does not return")
+			}
+		}
+		ln, done := begin()
+		c, url := client(t, ln.Addr().String(), false)
+		get(t, c, url+"/")
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		end(done, net.ErrClosed)
+		get(t, c, url+"/")
+		ln, done = begin()
+		c, url = client(t, ln.Addr().String(), false)
+		get(t, c, url+"/") // Serve has begun
+		if err := rt.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+		end(done, coreruntime.ErrStopped)
+	})
 }
 
 // TestMetricsDuringShutdown: a handler may ask for the metrics while the server stops listening, which waits for the
