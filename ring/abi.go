@@ -66,6 +66,31 @@ type geteventsArg struct {
 	ts          uint64
 }
 
+// regWait is struct io_uring_reg_wait: a geteventsArg and its timespec that the kernel reads where they lie.
+type regWait struct {
+	ts          timespec
+	minWaitUsec uint32
+	flags       uint32
+	sigmask     uint64
+	sigmaskSize uint32
+	pad         [3]uint32
+	pad2        [2]uint64
+}
+
+// memRegionReg is struct io_uring_mem_region_reg, memRegionDesc struct io_uring_region_desc.
+type memRegionReg struct {
+	desc  uint64
+	flags uint64
+	resv  [2]uint64
+}
+
+type memRegionDesc struct {
+	addr, size uint64
+	flags, id  uint32
+	mmapOffset uint64
+	resv       [4]uint64
+}
+
 // bufEntry is struct io_uring_buf, one slot of a provided buffer ring. In slot 0 resv is the ring's tail.
 type bufEntry struct {
 	addr uint64
@@ -113,6 +138,9 @@ var (
 	_ [120]byte  = [unsafe.Sizeof(params{})]byte{}
 	_ [16]byte   = [unsafe.Sizeof(timespec{})]byte{}
 	_ [24]byte   = [unsafe.Sizeof(geteventsArg{})]byte{}
+	_ [64]byte   = [unsafe.Sizeof(regWait{})]byte{}
+	_ [32]byte   = [unsafe.Sizeof(memRegionReg{})]byte{}
+	_ [64]byte   = [unsafe.Sizeof(memRegionDesc{})]byte{}
 	_ [16]byte   = [unsafe.Sizeof(bufEntry{})]byte{}
 	_ [40]byte   = [unsafe.Sizeof(bufReg{})]byte{}
 	_ [16]byte   = [unsafe.Sizeof(rsrcUpdate{})]byte{}

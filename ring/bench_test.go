@@ -9,9 +9,9 @@ import (
 
 // BenchmarkEnter compares the optional features: what one enter with n nops costs.
 func BenchmarkEnter(b *testing.B) {
-	for _, cfg := range []Config{{}, {RegisterFD: Off}, {NoSQArray: Off}} {
+	for _, cfg := range []Config{{}, {RegisterFD: Off}, {NoSQArray: Off}, {RegisterWait: Off}} {
 		for _, n := range []int{1, 16} {
-			b.Run(fmt.Sprintf("registered=%v/array=%v/nops=%d", cfg.RegisterFD == Auto, cfg.NoSQArray == Off, n), func(b *testing.B) {
+			b.Run(fmt.Sprintf("registered=%v/array=%v/wait=%v/nops=%d", cfg.RegisterFD == Auto, cfg.NoSQArray == Off, cfg.RegisterWait == Auto, n), func(b *testing.B) {
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
 				r, err := Open(cfg)

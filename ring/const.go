@@ -16,6 +16,7 @@ const (
 const (
 	setupCQSize       = 1 << 3
 	setupClamp        = 1 << 4
+	setupRDisabled    = 1 << 6  // 5.10
 	setupSubmitAll    = 1 << 7  // 5.18
 	setupCoopTaskrun  = 1 << 8  // 5.19
 	setupTaskrunFlag  = 1 << 9  // 5.19
@@ -37,6 +38,7 @@ const (
 	enterGetEvents      = 1 << 0
 	enterExtArg         = 1 << 3
 	enterRegisteredRing = 1 << 4
+	enterExtArgReg      = 1 << 6 // 6.13: the argument lies in the registered region
 	enterNoIOWait       = 1 << 7 // 6.15: a sleeping ring does not show as iowait
 )
 
@@ -56,10 +58,15 @@ const (
 // Register opcodes, io_uring_register(2).
 const (
 	registerProbe       = 8
+	registerEnableRings = 12
 	registerRingFDs     = 20
 	unregisterRingFDs   = 21
 	registerPbufRing    = 22
 	unregisterPbufRing  = 23
+	registerMemRegion   = 34 // 6.13
+	memRegionWaitArg    = 1 << 0
+	memRegionUser       = 1 << 0
+	regWaitTimeout      = 1 << 0
 	probeOpSupported    = 1 << 0
 	registerAnyIndex    = ^uint32(0)
 	pbufEntriesMax      = 1 << 15
@@ -74,7 +81,9 @@ const (
 	argGetEvents        = 0 // offsets in the page of arguments
 	argTimespec         = 64
 	argRegister         = 128
-	argBytes            = 4096
+	argRegWait          = 4096 // the second page: it is all the kernel's region
+	argRegWaitBytes     = 4096
+	argBytes            = 8192
 	rawSQEsMax          = 64 // more than this is submitted by a call the scheduler knows of
 	kernelBaselineMajor = 6
 	kernelBaselineMinor = 1

@@ -21,9 +21,15 @@ func (r *Ring) Wait(timeout time.Duration) unix.Errno {
 	flags := enterGetEvents | r.waitFlags
 	arg, size := uintptr(0), uintptr(0)
 	if timeout >= 0 {
-		*r.ts = timespec{sec: int64(timeout / time.Second), nsec: int64(timeout % time.Second)}
+		ts := timespec{sec: int64(timeout / time.Second), nsec: int64(timeout % time.Second)}
 		flags |= enterExtArg
+		*r.ts = ts
 		arg, size = r.getEvents, unsafe.Sizeof(geteventsArg{})
+		if r.regWait != nil {
+			r.regWait.ts = ts
+			flags |= enterExtArgReg
+			arg, size = 0, unsafe.Sizeof(regWait{})
+		}
 	}
 	r.sq.publish()
 	r.enters++

@@ -9,7 +9,7 @@ import (
 // registerArg returns the part of the argument page that register calls use, zeroed. Calls do not nest.
 func registerArg[T any](r *Ring) *T {
 	p := (*T)(unsafe.Add(r.args.base, argRegister))
-	if argRegister+unsafe.Sizeof(*p) > argBytes {
+	if argRegister+unsafe.Sizeof(*p) > argRegWait {
 		panic("BUG: a register argument does not fit into its page")
 	}
 	*p = *new(T)

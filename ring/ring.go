@@ -17,6 +17,8 @@ type Config struct {
 	RegisterFD Switch
 	// NoIOWait keeps a sleeping ring from being shown as iowait (6.15).
 	NoIOWait Switch
+	// RegisterWait lets the kernel read the timeout of a sleep where it lies (6.13).
+	RegisterWait Switch
 }
 
 // Switch says whether an optional kernel feature may be used.
@@ -41,6 +43,7 @@ type Ring struct {
 
 	getEvents uintptr   // address of the geteventsArg in args
 	ts        *timespec // in args; what the geteventsArg points to
+	regWait   *regWait  // in args, registered; nil: RegisterWait is off
 
 	fd         int
 	registered bool
@@ -74,6 +77,12 @@ func (r *Ring) open(cfg Config) error {
 		return err
 	}
 	if err := r.checkOpcodes(); err != nil {
+		return err
+	}
+	if cfg.RegisterWait == Auto {
+		r.registerWait()
+	}
+	if err := r.enable(); err != nil {
 		return err
 	}
 	if cfg.NoIOWait == Auto && r.params.features&featNoIOWait != 0 {

@@ -61,7 +61,7 @@ func checkConfig(cfg Config) (uint32, params, error) {
 		return 0, params{}, fmt.Errorf("percore: io_uring with %d entries and %d completion entries: choose 1..%d entries, and as many to %d completion entries: %w",
 			entries, cqEntries, entriesMax, 2*entriesMax, unix.EINVAL)
 	}
-	p := params{cqEntries: uint32(cqEntries)}
+	p := params{cqEntries: uint32(cqEntries), flags: setupRDisabled}
 	for _, f := range append(required(), droppable()...) {
 		p.flags |= f.bit
 	}
