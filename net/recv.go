@@ -77,6 +77,17 @@ func (c *Conn) disarm() {
 	c.core.CancelOp(c.recvOp)
 }
 
+// abstain, after a receive that found no buffer, makes the next one single: before Linux 6.13 a multishot takes as many
+// buffers as its socket can fill, again those that the others in the list wait for. A quiet connection is
+// armed again after its first short receive.
+func (c *Conn) abstain() {
+	if c.paced {
+		return
+	}
+	c.paced, c.quiet = true, quietMax-1
+	c.core.Count(coreruntime.ReceivesPaced, 1)
+}
+
 // received takes one completion of a recv; whether to arm again is decided after it.
 func (c *Conn) received(cq driver.Completion) {
 	if !cq.More {
@@ -108,6 +119,7 @@ func (c *Conn) recvFailed(errno unix.Errno) {
 	case unix.ENOBUFS:
 		if !c.starved && c.phase != closed {
 			c.starved = true
+			c.abstain()
 			c.core.Starve((*inTurn)(c))
 		}
 	default:
@@ -120,8 +132,8 @@ func (c *Conn) recvFailed(errno unix.Errno) {
 	}
 }
 
-// pace moves between the armed and the paced mode: armed until one turn brings more than RecvTurnMax,
-// then paced until the socket was found empty quietMax times in a row.
+// pace moves between the armed and the paced mode: armed until one turn brings more than RecvTurnMax or
+// the buffers run out, then paced until the socket was found empty quietMax times in a row.
 func (c *Conn) pace(n int) {
 	if c.paced {
 		if c.quiet++; n == c.bufferSize() {

@@ -324,8 +324,8 @@ func TestStarvedConnectionsAreFedInOrder(t *testing.T) {
 	if !bytes.Equal(order, want) {
 		t.Errorf("fed in the order %q, want %q", order, want)
 	}
-	if n := s.drv.Counters().Submitted - before; n > starved {
-		t.Errorf("%d ops for %d starved receives: each is to be armed once", n, starved)
+	if n := s.drv.Counters().Submitted - before; n > 2*starved {
+		t.Errorf("%d ops for %d starved receives: two are enough for each", n, starved)
 	}
 	_ = ln.Close()
 	for _, p := range peers {

@@ -112,7 +112,11 @@ func (d *Driver) run(max int) {
 			d.pool = append(d.pool, o)
 			continue
 		}
-		if d.step(o) {
+		again := d.step(o)
+		for again && d.w.sched.greedy && d.done.Len() < max {
+			again = d.step(o)
+		}
+		if again {
 			d.makeReady(o)
 		}
 	}

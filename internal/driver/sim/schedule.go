@@ -10,6 +10,16 @@ import "math/rand/v2"
 type schedule struct {
 	rng  *rand.Rand // nil in the plain schedule
 	turn int        // plain schedule: the next group member
+
+	greedy bool // an op that moved moves on before the others do
+}
+
+// SetGreedy makes a multishot that moves go on until it cannot, before any other op moves: it takes all buffers, as
+// one of Linux before 6.13 may: nothing limits how often it runs within one io_uring_enter.
+func (w *World) SetGreedy(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sched.greedy = on
 }
 
 func newSchedule(seed uint64) schedule {
