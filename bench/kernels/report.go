@@ -17,18 +17,25 @@ type report struct {
 	want    int // suites per machine
 	begin   time.Time
 	verbose bool
-	booted  map[string]time.Duration
 	results map[string][]suite.Result
 }
 
 func newReport(want int, verbose bool) *report {
-	return &report{want: want, begin: time.Now(), verbose: verbose, booted: map[string]time.Duration{}, results: map[string][]suite.Result{}}
+	return &report{want: want, begin: time.Now(), verbose: verbose, results: map[string][]suite.Result{}}
 }
 
 func (r *report) hello(series string, h suite.Hello) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fmt.Printf("%-6s kernel %s, up after %.0f s%s\n", series, h.Kernel, time.Since(r.begin).Seconds(), disabled(h.Uring))
+}
+
+// again forgets what a machine reported: it boots a second time.
+func (r *report) again(series string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.results, series)
+	fmt.Printf("%-6s the emulator broke the kernel's code while it was patched: booting again\n", series)
 }
 
 func disabled(sysctl string) string {

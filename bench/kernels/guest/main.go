@@ -27,6 +27,9 @@ func run() error {
 	if err := prepare(); err != nil {
 		return err
 	}
+	if err := warm(); err != nil {
+		return err
+	}
 	line, err := os.OpenFile("/dev/ttyS1", os.O_WRONLY, 0)
 	if err != nil {
 		return err
