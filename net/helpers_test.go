@@ -46,6 +46,10 @@ func onDrivers(t *testing.T, cfg coreruntime.Config, fn func(t *testing.T, rt *c
 	}
 }
 
+// stallMax is what the tests call a stall: a busy or emulated machine withholds a thread for a second now and then, a
+// core that waits for itself stands still for ever.
+const stallMax = 5 * time.Second
+
 func start(t testing.TB, kind driver.Kind, cfg coreruntime.Config) *coreruntime.Runtime {
 	t.Helper()
 	if cfg.Cores == 0 {
@@ -56,6 +60,9 @@ func start(t testing.TB, kind driver.Kind, cfg coreruntime.Config) *coreruntime.
 	}
 	if cfg.DrainTimeout == 0 {
 		cfg.DrainTimeout = 3 * time.Second
+	}
+	if cfg.StallMax == 0 {
+		cfg.StallMax = stallMax
 	}
 	if cfg.OnStall == nil {
 		cfg.OnStall = func(s coreruntime.Stall) { t.Errorf("stall: %+v", s) }

@@ -32,6 +32,7 @@ func startRuntime(t *testing.T, mode coreruntime.DriverMode) *coreruntime.Runtim
 	rt, err := coreruntime.Start(context.Background(), coreruntime.Config{
 		Cores: 1, Driver: mode, Buffers: 64,
 		DrainTimeout: 2 * time.Second,
+		StallMax:     5 * time.Second, // an emulated machine withholds a thread for a second; a core that waits for itself stands for ever
 		OnStall:      func(s coreruntime.Stall) { t.Errorf("the core stands still: %+v", s) },
 		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

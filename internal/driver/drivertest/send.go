@@ -57,8 +57,8 @@ func sendLarge(r *rig) {
 }
 
 // settled is how long a full socket must stay full: longer than the peer's delayed ACK (40 ms), which
-// makes room once more.
-const settled = 60 * time.Millisecond
+// makes room once more. On a slow machine the ACK may be later still; fullMax is when it cannot come any more.
+const settled, fullMax = 60 * time.Millisecond, 2 * time.Second
 
 // fill sends until the socket takes no more and returns how much it took.
 func (r *rig) fill(fd int) (n int) {
@@ -72,10 +72,16 @@ func (r *rig) fill(fd int) (n int) {
 			last = time.Now()
 		case errno != unix.EAGAIN:
 			r.Fatalf("TrySend: %v", errno)
-		case !r.real || time.Since(last) > settled:
+		case !r.real || time.Since(last) > settled && acked(fd) || time.Since(last) > fullMax:
 			return n
 		}
 	}
+}
+
+// acked reports whether all that left fd has arrived: tcp(7), TCP_INFO.
+func acked(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err != nil || info.Unacked == 0
 }
 
 func trySendFull(r *rig) {
