@@ -33,7 +33,8 @@ func openDriver(kind driver.Kind, cfg coreruntime.Config) (driver.Driver, error)
 	if kind == driver.Epoll {
 		return epoll.Open(epoll.Config{BufferSize: cfg.BufferSize, Buffers: cfg.Buffers, BuffersMax: cfg.BuffersMax})
 	}
-	return uring.Open(uring.Config{BufferSize: cfg.BufferSize, Buffers: cfg.Buffers, BuffersMax: cfg.BuffersMax})
+	return uring.Open(uring.Config{Entries: cfg.Entries, CQEntries: cfg.CQEntries,
+		BufferSize: cfg.BufferSize, Buffers: cfg.Buffers, BuffersMax: cfg.BuffersMax})
 }
 
 // onDrivers runs fn on a runtime of each real driver; the runtime must stop clean and leave nothing.
