@@ -218,6 +218,9 @@ func withoutDescriptors(t *testing.T, kind driver.Kind) {
 	if n := after.Counters["turns"] - before.Counters["turns"]; n > 100 {
 		t.Errorf("%d turns in 300 ms without descriptors", n)
 	}
+	if n := after.Driver.Enters - before.Driver.Enters; n > 200 {
+		t.Errorf("%d system calls of the driver in 300 ms without descriptors", n)
+	}
 	if after.Counters["accept_backoffs"] == 0 {
 		t.Error("accept has not backed off")
 	}
