@@ -14,7 +14,8 @@ import (
 // CoreListener is the member of a Listener on one core.
 //
 //	idle ──Accept, Serve──▶ armed ──ENFILE, EMFILE, ENOMEM──▶ backing off ──timer──▶ armed
-//	                          │  └──AcceptedMax waiting──▶ disarmed ──Accept──▶ armed
+//	                          │  ├──AcceptedMax waiting──▶ disarmed ──Accept──▶ armed
+//	                          │  └──ConnsMax open──▶ paused ──one ends──▶ armed
 //	                          └──Close──▶ canceling ──last CQE──▶ closed
 type CoreListener struct {
 	group *Listener
@@ -22,7 +23,12 @@ type CoreListener struct {
 	place coreruntime.Resident
 	open  func(*coreruntime.Core) Protocol // Serve; nil: Accept
 
+	gauge     gauge
+	share     int // see fairShare, and for how many accepts it holds
+	shareUses int
+
 	op       driver.Token
+	multi    bool // op
 	canceled bool // op
 	wait     coreruntime.Waiter
 	accepted []*Conn // nobody has called Accept for them yet
@@ -123,7 +129,16 @@ func (m *CoreListener) take(fd int) {
 		return
 	}
 	m.core.Count(coreruntime.ConnsAccepted, 1)
-	c := newConn(m.core, fd, m.group.conn)
+	if to := m.better(); to != nil && m.send(fd, to) {
+		return
+	}
+	m.count()
+	m.adopt(fd)
+}
+
+// adopt makes a connection of fd, which is counted already.
+func (m *CoreListener) adopt(fd int) {
+	c := newConn(m.core, fd, m.group.conn, m)
 	if m.open != nil {
 		m.bind(c)
 		return
@@ -180,13 +195,23 @@ func (m *CoreListener) settle() {
 		m.finish()
 		return
 	}
-	full := len(m.accepted) >= m.group.acceptedMax
+	queued := len(m.accepted) >= m.group.acceptedMax
+	m.publish(m.wanted && !queued)
+	full, multi := queued || m.capped(), m.bursts()
 	switch {
-	case m.op != driver.NoToken && full:
+	case m.op != driver.NoToken && (full || m.multi && !multi):
 		m.cancel()
 	case m.op == driver.NoToken && m.wanted && !full && !m.timer.Armed():
-		m.canceled = false
-		m.op = m.core.Submit(driver.Op{Code: driver.Accept, Multi: true, FD: m.fd}, m, opAccept)
+		m.canceled, m.multi = false, multi
+		m.op = m.core.Submit(driver.Op{Code: driver.Accept, Multi: multi, FD: m.fd}, m, opAccept)
+	}
+}
+
+// publish tells the other cores whether they may send connections here.
+func (m *CoreListener) publish(takes bool) {
+	if takes != m.gauge.takes.Load() {
+		m.gauge.takes.Store(takes)
+		m.tellRoom()
 	}
 }
 
@@ -204,6 +229,8 @@ func (m *CoreListener) close() {
 		return
 	}
 	m.closing = true
+	m.publish(false)
+	m.endPause()
 	m.core.StopTimer(&m.timer)
 	m.cancel()
 	for _, c := range m.accepted {

@@ -133,6 +133,7 @@ func (c *Conn) finish() {
 	if err := c.core.Driver().CloseFD(int(c.fd)); err != nil {
 		c.core.Logger().Warn("percore: closing a connection's descriptor", "fd", c.fd, "err", err)
 	}
+	c.uncount()
 	c.core.Count(coreruntime.ConnsClosed, 1)
 	c.wakeAll()
 	if c.proto != nil {
@@ -146,6 +147,15 @@ func (c *Conn) depart() {
 	c.dropInput()
 	c.stopTimers()
 	c.core.Leave(&c.place)
+}
+
+// uncount frees the connection's place, once its descriptor is no longer ours.
+func (c *Conn) uncount() {
+	if c.from == nil {
+		c.core.AddConns(-1)
+		return
+	}
+	c.from.connGone()
 }
 
 // gone is why calls on a connection that is no longer open fail.

@@ -18,8 +18,9 @@ import (
 //	  └───────────────┴───────────Abort─────────┴──────────────────────────▶┘
 type Conn struct {
 	core  *coreruntime.Core
-	cfg   *ConnConfig // shared with the listener's other connections, never written
-	proto Protocol    // nil: the task face
+	cfg   *ConnConfig   // shared with the listener's other connections, never written
+	from  *CoreListener // counts it; nil: dialed
+	proto Protocol      // nil: the task face
 	place coreruntime.Resident
 	times *times // nil until a timer is needed
 
@@ -95,9 +96,9 @@ const (
 
 var _ net.Conn = (*Conn)(nil)
 
-// newConn takes over fd and arms its reading.
-func newConn(core *coreruntime.Core, fd int, cfg *ConnConfig) *Conn {
-	c := &Conn{core: core, cfg: cfg, fd: int32(fd)}
+// newConn takes over fd, which its caller has counted, and arms its reading.
+func newConn(core *coreruntime.Core, fd int, cfg *ConnConfig, from *CoreListener) *Conn {
+	c := &Conn{core: core, cfg: cfg, from: from, fd: int32(fd)}
 	core.Admit(&c.place, (*inTurn)(c))
 	c.tend()
 	return c

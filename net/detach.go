@@ -36,6 +36,7 @@ func (c *Conn) Detach() (*Detached, error) {
 	d := &Detached{FD: int(c.fd), Unread: c.unread()}
 	c.cause = errDetached
 	c.depart()
+	c.uncount()
 	return d, nil
 }
 

@@ -82,7 +82,8 @@ func (d Dialer) try(core *coreruntime.Core, ctx context.Context, network string,
 	}
 	a.taken = true
 	core.Count(coreruntime.ConnsDialed, 1)
-	return newConn(core, fd, d.Conn.withDefaults()), nil
+	core.AddConns(1)
+	return newConn(core, fd, d.Conn.withDefaults(), nil), nil
 }
 
 // socket makes the socket with its options; buffer sizes must be set before the handshake fixes the

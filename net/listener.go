@@ -20,6 +20,10 @@ type Listener struct {
 	members []*CoreListener
 
 	acceptedMax int
+	connsMax    int          // 0: no limit
+	surplusMax  int          // negative: no rebalancing
+	backlog     int          // what a multishot accept may take at once
+	paused      atomic.Int32 // members whose gauge says so
 	serving     atomic.Bool
 	closeAsked  atomic.Bool
 	left        atomic.Int32  // members that are not closed
@@ -45,8 +49,7 @@ func (lc ListenConfig) Listen(rt *coreruntime.Runtime, network, address string) 
 	if err != nil {
 		return fail(nil, err)
 	}
-	orInt(&lc.AcceptedMax, defaultAcceptedMax)
-	l := &Listener{rt: rt, network: network, conn: lc.Conn.withDefaults(), acceptedMax: lc.AcceptedMax, done: make(chan struct{})}
+	l := lc.group(rt, network)
 	if err := l.bindAll(lc, want.AddrPort()); err != nil {
 		l.closeFDs()
 		return fail(want, err)
@@ -55,6 +58,19 @@ func (lc ListenConfig) Listen(rt *coreruntime.Runtime, network, address string) 
 		return fail(want, err)
 	}
 	return l, nil
+}
+
+func (lc ListenConfig) group(rt *coreruntime.Runtime, network string) *Listener {
+	l := &Listener{
+		rt: rt, network: network, conn: lc.Conn.withDefaults(), done: make(chan struct{}),
+		acceptedMax: lc.AcceptedMax, connsMax: max(lc.ConnsMax, 0), surplusMax: lc.SurplusMax, backlog: lc.Backlog,
+	}
+	orInt(&l.acceptedMax, defaultAcceptedMax)
+	orInt(&l.backlog, backlogUsual)
+	if l.surplusMax == 0 {
+		l.surplusMax = defaultSurplusMax
+	}
+	return l
 }
 
 // bindAll makes the whole group, then lets it listen.

@@ -84,11 +84,27 @@ type ListenConfig struct {
 	// AcceptedMax is how many accepted connections of one core may wait for Accept; default 128. With
 	// more the rest waits in the kernel's backlog.
 	AcceptedMax int
+	// ConnsMax is how many connections each core may have open, from accept until their descriptors are closed
+	// or detached. At the limit accepting pauses and the rest waits in the kernel's backlog until one ends;
+	// connections that the kernel had handed over already are served all the same. While another core has room,
+	// and SurplusMax does not forbid it, connections go there instead. 0 means no limit: how many
+	// descriptors a process can spare for one listener is not ours to know, and when they run out accepting
+	// backs off.
+	ConnsMax int
+	// SurplusMax is how many connections a core may have above the mean of all cores, counting those of all
+	// listeners and dialers. A new one beyond it goes to the core with the fewest before a byte of it is
+	// read, because the kernel's hash spreads few or long-lived connections badly. A surplus below a 16th of the mean
+	// is always left alone. With Accept only cores on which it was called are sent any. Default 2;
+	// negative turns rebalancing off.
+	SurplusMax int
 	// Conn bounds each accepted connection.
 	Conn ConnConfig
 }
 
-const defaultAcceptedMax = 128
+const (
+	defaultAcceptedMax = 128
+	defaultSurplusMax  = 2
+)
 
 // Dialer is how a connection is made. The zero value is ready to use.
 type Dialer struct {

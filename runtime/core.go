@@ -85,6 +85,7 @@ type Core struct {
 
 	counts    [countersLen]uint64
 	overflows atomic.Uint64
+	load      load
 }
 
 // cqBatch is how many completions one turn takes at most.

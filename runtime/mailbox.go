@@ -105,6 +105,16 @@ func (c *Core) Post(fn func()) error {
 	return c.post(&letter{fn: fn})
 }
 
+// TryPost is Post that neither waits nor goes over MailboxMax: it reports false, and fn will not run, when the
+// mailbox is full or the core has ended. Any goroutine.
+func (c *Core) TryPost(fn func()) bool {
+	if m := &c.mail; m.count.Add(1) > m.max {
+		m.count.Add(-1)
+		return false
+	}
+	return c.post(&letter{fn: fn}) == nil
+}
+
 func (c *Core) post(l *letter) error {
 	m := &c.mail
 	m.users.Add(1)

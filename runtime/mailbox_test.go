@@ -152,3 +152,43 @@ func TestPostedFunctionsFailAlone(t *testing.T) {
 		}
 	})
 }
+
+// TryPost neither waits nor goes over the limit, on a core and off it, and nothing it refused runs.
+func TestTryPostStaysWithinTheMailbox(t *testing.T) {
+	onRealDrivers(t, Config{Cores: 2, MailboxMax: 4}, func(t *testing.T, rt *Runtime) {
+		target := rt.Core(1)
+		hold, release := make(chan struct{}), make(chan struct{})
+		if err := target.Post(func() { close(hold); <-release }); err != nil {
+			t.Fatal(err)
+		}
+		<-hold // still counted
+		var ran atomic.Int64
+		try := func() (posted int) {
+			for range 10 {
+				if target.TryPost(func() { ran.Add(1) }) {
+					posted++
+				}
+			}
+			return posted
+		}
+		if n := try(); n != 3 {
+			t.Errorf("%d posts were taken, there was room for 3", n)
+		}
+		onCore := make(chan int)
+		if err := rt.Core(0).Post(func() { onCore <- try() }); err != nil {
+			t.Fatal(err)
+		}
+		if n := <-onCore; n != 0 {
+			t.Errorf("%d posts of a core were taken by a full mailbox", n)
+		}
+		close(release)
+		done := make(chan struct{})
+		if err := target.Post(func() { close(done) }); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if n := ran.Load(); n != 3 {
+			t.Errorf("%d posts ran, 3 were taken", n)
+		}
+	})
+}

@@ -46,6 +46,11 @@ const (
 	Handshakes
 	HandshakeErrors
 	HandshakesQueued
+	// ConnsMovedOut and ConnsMovedIn count new connections that went to a less loaded core, there and here.
+	ConnsMovedOut
+	ConnsMovedIn
+	// AcceptPauses counts how often accepting paused because of a listener's ConnsMax.
+	AcceptPauses
 
 	countersLen
 )
@@ -57,6 +62,7 @@ func (m Counter) String() string {
 		"stale_completions", "conns_accepted", "conns_dialed", "conns_closed", "accept_errors",
 		"accept_backoffs", "bytes_received", "bytes_sent", "short_sends", "write_stalls", "receives_paced",
 		"buffers_copied", "handshakes", "handshake_errors", "handshakes_queued",
+		"conns_moved_out", "conns_moved_in", "accept_pauses",
 	}[m]
 }
 
@@ -69,6 +75,7 @@ type CoreMetrics struct {
 	Counters map[string]uint64
 	Driver   driver.Counters
 
+	Conns           int   // connections open, and on their way from other cores
 	Tasks           int   // tasks alive
 	TasksIdle       int   // coroutines kept for reuse
 	Ops             int   // ops with the kernel
@@ -119,7 +126,7 @@ func (c *Core) Snapshot() CoreMetrics {
 func (c *Core) snapshot() CoreMetrics {
 	s := CoreMetrics{
 		Core: c.id, Counters: make(map[string]uint64, countersLen), Driver: c.drv.Counters(),
-		Tasks: c.tasks.count, TasksIdle: c.idleCount, Ops: c.ops.live, Timers: c.wheel.armed,
+		Conns: c.Conns(), Tasks: c.tasks.count, TasksIdle: c.idleCount, Ops: c.ops.live, Timers: c.wheel.armed,
 		Residents: c.residents.count, BuffersLent: c.lent, Buffers: c.drv.Buffers(), ChunkBytes: c.chunks.out,
 		MailOverflows: int64(c.overflows.Load()), StarvedReceives: c.starved.len(),
 	}
