@@ -152,6 +152,9 @@ func connect(t testing.TB, to net.Addr) *client {
 	}
 	c := &client{t: t, fd: fd}
 	t.Cleanup(c.close)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10); err != nil { // full after a few KiB
+		t.Fatal(err)
+	}
 	addr := to.(*net.TCPAddr).AddrPort()
 	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}); err != nil {
 		t.Fatal(err)
