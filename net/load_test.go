@@ -75,10 +75,10 @@ func cut(t *testing.T, addr net.Addr, r *rand.Rand) {
 
 // 20 peers upload as fast as they can into a core with 256 buffers; a quiet connection beside them still
 // gets its answers. The bound is stated for a shared machine with 2 CPUs: what a turn costs with 20
-// paced uploads is well below 1 ms, the rest is the scheduler's. An emulated machine, told by its round trip
-// without load, is held to the answers only.
+// paced uploads is well below 1 ms, the rest is the scheduler's. With -short, which is for machines that are slow or
+// busy with other things, the time is told, not judged.
 func TestQuietConnectionBesideFastUploaders(t *testing.T) {
-	const p99Max, idleMax = 50 * time.Millisecond, 150 * time.Microsecond
+	const p99Max = 50 * time.Millisecond
 	onDrivers(t, coreruntime.Config{Cores: 1, Buffers: 256, BuffersMax: 256}, func(t *testing.T, rt *coreruntime.Runtime) {
 		upload := serve(t, rt, corenet.ListenConfig{}, func(c *corenet.Conn) {
 			defer c.Close()
@@ -86,7 +86,7 @@ func TestQuietConnectionBesideFastUploaders(t *testing.T) {
 		})
 		quiet := serve(t, rt, corenet.ListenConfig{}, echo)
 		c := dialStd(t, quiet.Addr())
-		idle := roundTrips(t, c, 50)
+		exchangeByte(t, c)
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		for range 20 {
@@ -118,24 +118,12 @@ func TestQuietConnectionBesideFastUploaders(t *testing.T) {
 		slices.Sort(took)
 		p99 := took[len(took)*99/100]
 		m := rt.Metrics().Cores[0]
-		t.Logf("%d round trips: median %v (without load %v), p99 %v, max %v; %d MB uploaded, %d starvations, %d paced",
-			len(took), took[len(took)/2], idle, p99, took[len(took)-1], m.Counters["bytes_received"]>>20,
+		t.Logf("%d round trips: median %v, p99 %v, max %v; %d MB uploaded, %d starvations, %d paced",
+			len(took), took[len(took)/2], p99, took[len(took)-1], m.Counters["bytes_received"]>>20,
 			m.Counters["starvations"], m.Counters["receives_paced"])
-		if p99 > p99Max && idle <= idleMax && !raceEnabled { // the detector makes a turn many times longer
+		if p99 > p99Max && !testing.Short() && !raceEnabled { // the detector makes a turn many times longer
 			t.Errorf("p99 is %v, at most %v is meant", p99, p99Max)
 		}
 		quietCores(t, rt, 2)
 	})
-}
-
-// roundTrips is the median time of n exchanges.
-func roundTrips(t *testing.T, c net.Conn, n int) time.Duration {
-	took := make([]time.Duration, n)
-	for i := range took {
-		began := time.Now()
-		exchangeByte(t, c)
-		took[i] = time.Since(began)
-	}
-	slices.Sort(took)
-	return took[n/2]
 }
