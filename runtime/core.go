@@ -71,7 +71,7 @@ type Core struct {
 	lastName  *string
 
 	offloads     int
-	offloadQueue fifo[*Waiter]
+	offloadQueue waitList
 
 	flushes, flushesSpare []Flusher
 	resumes, resumesSpare []Resumer
@@ -81,7 +81,9 @@ type Core struct {
 	phase     phase
 	drainLate bool
 	drainEnd  time.Duration
+	drainWarn time.Duration // when the pooled tasks are canceled, too
 	drainHalf bool
+	sealed    bool // the mailbox takes nothing any more
 
 	counts    [countersLen]uint64
 	overflows atomic.Uint64
@@ -110,11 +112,17 @@ func (c *Core) own(d driver.Driver) {
 	c.turns.Store(1)
 }
 
+// disown is the end of own.
+func (c *Core) disown() {
+	c.owner.Store(0)
+	c.runningGoid.Store(0)
+	c.turns.Store(0) // even: an ended core does not stall
+}
+
 // ID returns the core's number, from 0. Any goroutine.
 func (c *Core) ID() int { return c.id }
 
-// Ended reports whether the core has made its last turn. A function posted that late still runs, but nobody
-// would ever end what it leaves on the core. Core only.
+// Ended reports whether the core has made its last turn. Core only.
 func (c *Core) Ended() bool { return c.phase == phaseEnded }
 
 // Runtime returns what the core belongs to. Any goroutine.
@@ -131,7 +139,7 @@ func (c *Core) Until(t time.Time) time.Duration {
 	if c.manual {
 		return t.Sub(c.rt.epoch)
 	}
-	return c.readClock() + time.Until(t)
+	return addSpan(c.readClock(), time.Until(t))
 }
 
 // WallTime returns the wall clock of this turn. Core only.
@@ -158,8 +166,14 @@ func (c *Core) loop() {
 			c.loop()
 		}
 	}()
-	for !c.finished() {
-		c.turn(c.readClock(), true)
+	for {
+		for !c.finished() {
+			c.turn(c.readClock(), true)
+		}
+		if c.sealed {
+			break
+		}
+		c.sealMail()
 	}
 	c.phase = phaseEnded
 }
@@ -187,7 +201,7 @@ func (c *Core) turn(now time.Duration, sleep bool) {
 // busy reports whether there is work that needs no completion.
 func (c *Core) busy() bool {
 	return c.ready.head != nil || c.yielded.head != nil || len(c.resumes) > 0 || len(c.flushes) > 0 ||
-		c.mail.head.Load() != nil || c.letters != nil || c.canFeed() || c.drainLate || c.finished()
+		!c.mail.empty() || c.letters != nil || c.canFeed() || c.drainLate || c.finished()
 }
 
 // wait submits the turn's ops and takes the next batch; it sleeps only when nothing else is left to do.

@@ -155,14 +155,15 @@ func (c *Core) runTasks(now time.Duration) {
 	}
 }
 
-// Yield lets the other tasks and the I/O of the core go first. Task only.
+// Yield lets the other tasks and the I/O of the core go first. Like a park it ends a canceled task's wait:
+// it returns the cause at once. Task only.
 func (c *Core) Yield() error {
 	if err := c.MustTask("Core.Yield"); err != nil {
 		return err
 	}
 	t := c.current
-	if t.killed {
-		runtime.Goexit()
+	if err := t.canceled(); err != nil {
+		return err
 	}
 	c.yielded.push(t)
 	t.wake = nil

@@ -37,7 +37,7 @@ func (rt *Runtime) describe(cpus cpuSet, pins pinning) Info {
 	}
 	for _, c := range rt.cores {
 		got := make(chan driver.Counters, 1)
-		if c.Post(func() { got <- c.drv.Counters() }) == nil {
+		if c.postAlways(func() { got <- c.drv.Counters() }) == nil {
 			info.MappedBytes += (<-got).MappedBytes
 		}
 	}

@@ -19,7 +19,7 @@ func NewManuals(cfg Config, drivers ...driver.Driver) []*Core {
 	if err := cfg.validate(); err != nil {
 		panic(err)
 	}
-	rt := &Runtime{cfg: cfg, epoch: time.Now(), done: make(chan struct{}), drainSpan: cfg.DrainTimeout}
+	rt := &Runtime{cfg: cfg, epoch: time.Now(), done: make(chan struct{})}
 	for i, d := range drivers {
 		c := newCore(rt, i)
 		c.manual = true
@@ -48,7 +48,7 @@ func (c *Core) Idle() bool { return !c.busy() && c.cqLen == 0 }
 func (c *Core) NextTimer() time.Duration { return c.wheel.deadline() }
 
 // BeginDrain starts the stop of a manual core, which later turns carry on.
-func (c *Core) BeginDrain() { c.beginDrain(c.now + c.rt.drainSpan) }
+func (c *Core) BeginDrain() { c.beginDrain(addSpan(c.now, c.rt.cfg.DrainTimeout)) }
 
 // closeTurnsMax bounds the turns that CloseManual makes; real drivers may need many for cancels.
 const closeTurnsMax = 100_000
@@ -57,8 +57,12 @@ const closeTurnsMax = 100_000
 // The error says what leaked.
 func (c *Core) CloseManual() error {
 	c.beginDrain(c.now)
-	for n := 0; !c.finished(); n++ {
-		if n == closeTurnsMax {
+	for n := 0; !c.finished() || !c.sealed; n++ {
+		if c.finished() {
+			c.sealMail()
+			continue
+		}
+		if n >= closeTurnsMax {
 			return errors.Join(fmt.Errorf("BUG: core %d does not end: %d residents, %d tasks, %d ops, %d cancels",
 				c.id, c.residents.count, c.tasks.count, c.ops.live, c.cancels), c.drv.Close())
 		}

@@ -1,6 +1,7 @@
 package coreruntime
 
 import (
+	"sync"
 	"time"
 
 	"github.com/percore/percore/internal/driver"
@@ -99,22 +100,36 @@ const metricsWait = time.Second
 // Metrics asks every core for a snapshot. A core that is gone, or does not answer within 1 s, is left
 // out. Any goroutine but a core's.
 func (rt *Runtime) Metrics() Metrics {
+	answers := make([]*CoreMetrics, len(rt.cores))
+	var wg sync.WaitGroup
+	for i, c := range rt.cores {
+		wg.Go(func() { answers[i] = c.askSnapshot() })
+	}
+	wg.Wait()
 	var m Metrics
-	for _, c := range rt.cores {
-		got := make(chan CoreMetrics, 1)
-		if c.Post(func() { got <- c.snapshot() }) != nil {
-			continue
+	for _, s := range answers {
+		if s != nil {
+			m.Cores = append(m.Cores, *s)
 		}
-		timer := time.NewTimer(metricsWait)
-		select {
-		case s := <-got:
-			m.Cores = append(m.Cores, s)
-		case <-rt.done:
-		case <-timer.C:
-		}
-		timer.Stop()
 	}
 	return m
+}
+
+// askSnapshot waits for the core's answer, nil if it does not come in time. Any goroutine but a core's.
+func (c *Core) askSnapshot() *CoreMetrics {
+	timer := time.NewTimer(metricsWait)
+	defer timer.Stop()
+	got := make(chan CoreMetrics, 1)
+	if c.postUntil(timer.C, func() { got <- c.snapshot() }) != nil {
+		return nil
+	}
+	select {
+	case s := <-got:
+		return &s
+	case <-c.rt.done:
+	case <-timer.C:
+	}
+	return nil
 }
 
 // Snapshot returns the core's metrics. Core only.

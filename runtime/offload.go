@@ -36,10 +36,11 @@ func Offload[T any](c *Core, fn func() (T, error)) (T, error) {
 
 // offloadSlot waits until fewer than OffloadMax calls run.
 func (c *Core) offloadSlot() error {
+	if err := c.current.canceled(); err != nil {
+		return err // before fn starts: nobody would take its result
+	}
 	for c.offloads >= c.cfg.OffloadMax {
-		w := &Waiter{}
-		c.offloadQueue.push(w)
-		if err := w.Park(c); err != nil {
+		if err := c.offloadQueue.park(c); err != nil {
 			return err
 		}
 	}
@@ -64,11 +65,6 @@ func (call *offloadCall) run(c *Core, fn func() error) {
 func (call *offloadCall) end(c *Core, err error) {
 	call.err = err
 	c.offloads--
-	for c.offloadQueue.len() > 0 {
-		if w := c.offloadQueue.pop(); w.Parked() {
-			w.Wake()
-			break
-		}
-	}
+	c.offloadQueue.wakeOne()
 	call.wait.Wake()
 }

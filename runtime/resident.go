@@ -20,6 +20,7 @@ type Resident struct {
 type residentList struct {
 	head  *Resident
 	count int
+	walk  *Resident // the next one of each
 }
 
 // Admit lists o: a graceful stop drains it, a late one aborts it, and the core outlives it. On a core
@@ -49,15 +50,17 @@ func (c *Core) Leave(r *Resident) {
 	if r.next != nil {
 		r.next.prev = r.prev
 	}
+	if c.residents.walk == r {
+		c.residents.walk = r.next
+	}
 	r.owner, r.prev, r.next = nil, nil, nil
 	c.residents.count--
 }
 
-// each calls fn for every resident; fn may make the one it gets leave.
+// each calls fn for every resident; fn may make any of them leave: one end of a relay ends the other.
 func (l *residentList) each(fn func(ResidentOwner)) {
-	for r := l.head; r != nil; {
-		next := r.next
+	for r := l.head; r != nil; r = l.walk {
+		l.walk = r.next
 		fn(r.owner)
-		r = next
 	}
 }

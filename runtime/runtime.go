@@ -20,14 +20,15 @@ type Runtime struct {
 	info  Info
 	epoch time.Time
 
-	stopOnce  sync.Once
-	drainSpan time.Duration // written before any core drains
-	ended     sync.WaitGroup
-	done      chan struct{}
-	mu        sync.Mutex
-	err       error // what the cores' ends left to report
-	watch     *watchdog
-	offCtx    func() bool // stops watching Start's context
+	ended  sync.WaitGroup
+	done   chan struct{}
+	watch  *watchdog
+	offCtx func() bool // stops watching Start's context
+
+	mu       sync.Mutex
+	err      error // what the cores' ends left to report
+	stopping bool
+	stopEnd  time.Duration // of the drain, since epoch
 }
 
 // Start starts cfg.Cores cores, each on its own locked thread with its own driver, and returns when all
@@ -126,7 +127,7 @@ func (rt *Runtime) await() {
 func (rt *Runtime) abandon() {
 	for _, c := range rt.cores {
 		if c.drv != nil {
-			_ = c.Post(func() { c.beginDrain(c.now) })
+			_ = c.postAlways(func() { c.beginDrain(c.now) })
 		}
 	}
 	rt.ended.Wait()
@@ -177,7 +178,8 @@ func (c *Core) onEnd(t *Task, fn func()) { t.ending = append(t.ending, fn) }
 // canceled. At the earlier of ctx's deadline and Config.DrainTimeout what is left is ended: parked tasks
 // by Goexit, connections by reset. It returns when every core's thread is gone, with an error if
 // something leaked. A task that neither parks nor returns cannot be ended: Stop then returns a
-// *StuckError with its name and stack. Further calls wait for the first. It must not be called on a core.
+// *StuckError with its name and stack. Further calls, and those after the end of Start's context, wait for
+// the same end, and can bring it forward. It must not be called on a core.
 func (rt *Runtime) Stop(ctx context.Context) error {
 	if rt.onAnyCore() {
 		return fmt.Errorf("Runtime.Stop waits and must not be called on a core; use a goroutine: %w", ErrWrongGoroutine)
@@ -186,8 +188,7 @@ func (rt *Runtime) Stop(ctx context.Context) error {
 	if at, ok := ctx.Deadline(); ok {
 		span = min(span, max(time.Until(at), 0))
 	}
-	rt.beginStop(span)
-	timer := time.NewTimer(rt.drainSpan + stopGrace)
+	timer := time.NewTimer(addSpan(rt.beginStop(span), stopGrace))
 	defer timer.Stop()
 	select {
 	case <-rt.done:
@@ -202,12 +203,20 @@ func (rt *Runtime) Stop(ctx context.Context) error {
 // stopGrace is what aborted work gets on top of the drain deadline.
 const stopGrace = 2 * time.Second
 
-func (rt *Runtime) beginStop(span time.Duration) {
-	rt.stopOnce.Do(func() {
-		rt.drainSpan = span
-		for _, c := range rt.cores {
-			// A core that does not take letters any more is stopping already.
-			_ = c.Post(func() { c.beginDrain(c.now + span) })
-		}
-	})
+// beginStop asks every core to end within span and returns how long that is from now: an end that was set
+// before and is earlier stays.
+func (rt *Runtime) beginStop(span time.Duration) time.Duration {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	now := time.Since(rt.epoch)
+	end := addSpan(now, span)
+	if rt.stopping && rt.stopEnd <= end {
+		return max(rt.stopEnd-now, 0)
+	}
+	rt.stopping, rt.stopEnd = true, end
+	for _, c := range rt.cores {
+		// A core that does not take letters any more is stopping already.
+		_ = c.postAlways(func() { c.beginDrain(end) })
+	}
+	return span
 }

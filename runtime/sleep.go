@@ -1,6 +1,9 @@
 package coreruntime
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Expire ends a Sleep. It is for the core's wheel only.
 func (t *Task) Expire(_ *Timer, _ time.Duration) { t.pause.Wake() }
@@ -11,7 +14,7 @@ func (c *Core) Sleep(d time.Duration) error {
 	if err := c.MustTask("Core.Sleep"); err != nil {
 		return err // before c.now is read: it is the core's
 	}
-	return c.sleepUntil(c.now + d)
+	return c.sleepUntil(addSpan(c.now, d))
 }
 
 func (c *Core) sleepUntil(at time.Duration) error {
@@ -27,26 +30,51 @@ func (c *Core) WithTimeout(d time.Duration, fn func() error) error {
 	if err := c.MustTask("Core.WithTimeout"); err != nil {
 		return err
 	}
-	limit := &timeout{task: c.current}
-	c.SetTimer(&limit.timer, c.now+d, limit)
+	limit := &timeout{task: c.current, outer: c.current.limit}
+	c.current.limit = limit
+	c.SetTimer(&limit.timer, addSpan(c.now, d), limit)
 	defer limit.end(c)
 	return fn()
 }
 
-// timeout cancels its task once.
+// timeout is one WithTimeout call of a task. It cancels the task once, apart from all other cancels: those
+// of Task.Cancel and of outer limits must outlive it.
 type timeout struct {
 	timer Timer
 	task  *Task
+	outer *timeout
+	due   bool // it found the task not parked: the next park returns ErrTimeout
 }
 
-func (l *timeout) Expire(_ *Timer, _ time.Duration) { l.task.cancel(ErrTimeout) }
+func (l *timeout) Expire(_ *Timer, _ time.Duration) {
+	if l.task.waiter != nil {
+		l.task.unpark(ErrTimeout)
+		return
+	}
+	l.due = true
+	l.task.overdue++
+}
 
-// end also takes back a cancel that fn never met.
+// met takes the cancel back, if there is one that no park has met.
+func (l *timeout) met() {
+	if l.due {
+		l.due = false
+		l.task.overdue--
+	}
+}
+
 func (l *timeout) end(c *Core) {
 	c.StopTimer(&l.timer)
-	if l.task.pending == ErrTimeout {
-		l.task.pending = nil
+	l.met()
+	l.task.limit = l.outer
+}
+
+// addSpan adds a user's span to a point in time; the longest span means "for ever", not "in the past".
+func addSpan(at, span time.Duration) time.Duration {
+	if end := at + span; span < 0 || end >= at {
+		return end
 	}
+	return math.MaxInt64
 }
 
 // Ticker fires at a fixed interval; ticks nobody waited for are dropped.
@@ -63,7 +91,7 @@ func (c *Core) NewTicker(d time.Duration) *Ticker {
 	if d <= 0 {
 		panic("percore: NewTicker needs a positive interval")
 	}
-	return &Ticker{core: c, interval: d, at: c.now + d}
+	return &Ticker{core: c, interval: d, at: addSpan(c.now, d)}
 }
 
 // Wait parks until the next tick. Task only.
@@ -73,9 +101,9 @@ func (k *Ticker) Wait() error {
 	}
 	now := k.core.now
 	if k.at < now { // skip what was missed, keep the phase
-		k.at += (now - k.at + k.interval - 1) / k.interval * k.interval
+		k.at = addSpan(k.at, ((now-k.at-1)/k.interval+1)*k.interval)
 	}
 	at := k.at
-	k.at += k.interval
+	k.at = addSpan(at, k.interval)
 	return k.core.sleepUntil(at)
 }

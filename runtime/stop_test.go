@@ -200,3 +200,39 @@ func TestTasksStartedWhileAbortingEnd(t *testing.T) {
 		}
 	})
 }
+
+// pair is a resident that makes its partner leave, as one end of a relay does.
+type pair struct {
+	Resident
+	c       *Core
+	partner *pair
+	left    bool
+}
+
+func (p *pair) leave() {
+	if !p.left {
+		p.left = true
+		p.c.Leave(&p.Resident)
+		p.partner.leave()
+	}
+}
+
+func (p *pair) Drain(time.Duration) { p.leave() }
+func (p *pair) Abort(time.Duration) { p.leave() }
+
+func TestResidentsMayTakeOthersAlong(t *testing.T) {
+	c := manual(t, Config{})
+	all := make([]*pair, 6)
+	for i := range all {
+		all[i] = &pair{c: c}
+	}
+	for i, p := range all {
+		p.partner = all[i^1]
+		c.Admit(&p.Resident, p)
+	}
+	c.BeginDrain()
+	c.Turn(c.now)
+	if c.residents.count != 0 || c.residents.head != nil {
+		t.Errorf("%d residents are left", c.residents.count)
+	}
+}

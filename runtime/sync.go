@@ -8,7 +8,7 @@ import (
 // a parked task holds would stop the whole core. The zero value is unlocked.
 type Mutex struct {
 	locked bool
-	queue  fifo[*Waiter]
+	queue  waitList
 }
 
 // Lock parks the running task until it holds the lock; waiting tasks get it in order. The error says why
@@ -21,9 +21,7 @@ func (m *Mutex) Lock(c *Core) error {
 		m.locked = true
 		return nil
 	}
-	w := &Waiter{}
-	m.queue.push(w)
-	return w.Park(c) // Unlock hands the lock over: it stays locked
+	return m.queue.park(c) // Unlock hands the lock over: it stays locked
 }
 
 // Unlock gives the lock to the task that has waited longest. Core only, by the holder.
@@ -31,13 +29,7 @@ func (m *Mutex) Unlock() {
 	if !m.locked {
 		panic("percore: Unlock of an unlocked Mutex")
 	}
-	for m.queue.len() > 0 {
-		if w := m.queue.pop(); w.Parked() {
-			w.Wake()
-			return
-		}
-	}
-	m.locked = false
+	m.locked = m.queue.wakeOne()
 }
 
 // ErrClosed is what Chan.Send and Chan.Receive return on a closed channel.
@@ -50,8 +42,8 @@ type Chan[T any] struct {
 	values    fifo[T]
 	max       int
 	closed    bool
-	senders   fifo[*Waiter]
-	receivers fifo[*Waiter]
+	senders   waitList
+	receivers waitList
 }
 
 // NewChan returns a channel for c's tasks that holds up to n values, at least 1.
@@ -66,7 +58,7 @@ func (ch *Chan[T]) Send(v T) error {
 		return err
 	}
 	for !ch.closed && ch.values.len() >= ch.max {
-		if err := parkIn(&ch.senders, ch.core); err != nil {
+		if err := ch.senders.park(ch.core); err != nil {
 			return err
 		}
 	}
@@ -74,7 +66,7 @@ func (ch *Chan[T]) Send(v T) error {
 		return ErrClosed
 	}
 	ch.values.push(v)
-	wakeOne(&ch.receivers)
+	ch.receivers.wakeOne()
 	return nil
 }
 
@@ -89,12 +81,12 @@ func (ch *Chan[T]) Receive() (T, error) {
 		if ch.closed {
 			return zero, ErrClosed
 		}
-		if err := parkIn(&ch.receivers, ch.core); err != nil {
+		if err := ch.receivers.park(ch.core); err != nil {
 			return zero, err
 		}
 	}
 	v := ch.values.pop()
-	wakeOne(&ch.senders)
+	ch.senders.wakeOne()
 	return v, nil
 }
 
@@ -104,27 +96,6 @@ func (ch *Chan[T]) Len() int { return ch.values.len() }
 // Close wakes everybody: values already sent can still be received. Core only.
 func (ch *Chan[T]) Close() {
 	ch.closed = true
-	for wakeOne(&ch.senders) || wakeOne(&ch.receivers) {
+	for ch.senders.wakeOne() || ch.receivers.wakeOne() {
 	}
-}
-
-func parkIn(q *fifo[*Waiter], c *Core) error {
-	w := &Waiter{}
-	q.push(w)
-	err := w.Park(c)
-	if err != nil {
-		wakeOne(q) // a wake-up that came together with the cancel belongs to the next one
-	}
-	return err
-}
-
-// wakeOne wakes the first task in q that is still parked.
-func wakeOne(q *fifo[*Waiter]) bool {
-	for q.len() > 0 {
-		if w := q.pop(); w.Parked() {
-			w.Wake()
-			return true
-		}
-	}
-	return false
 }

@@ -3,6 +3,7 @@ package coreruntime
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -112,4 +113,66 @@ func TestOffload(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// Tries with a time limit must not pile up behind a lock that is held for long.
+func TestCanceledWaitersLeaveTheirQueue(t *testing.T) {
+	c := manual(t, Config{})
+	var mu Mutex
+	ch := NewChan[int](c, 1)
+	var first *Task
+	first = c.Go("holder", func() {
+		_ = mu.Lock(c)
+		_ = c.Sleep(time.Hour)
+		mu.Unlock()
+	})
+	c.Go("tries", func() {
+		for range 100 {
+			_ = c.WithTimeout(time.Millisecond, func() error { return mu.Lock(c) })
+			_ = c.WithTimeout(time.Millisecond, func() error { _, err := ch.Receive(); return err })
+			_ = c.WithTimeout(time.Millisecond, func() error { return first.Wait() })
+		}
+	})
+	for range 400 {
+		c.Turn(c.now + 2*time.Millisecond)
+	}
+	for name, l := range map[string]*waitList{"Mutex": &mu.queue, "Chan": &ch.receivers, "Task": &first.joiners} {
+		if l.head != nil || l.tail != nil {
+			t.Errorf("%s: a canceled task is still in the queue", name)
+		}
+	}
+	c.Turn(2 * time.Hour)
+}
+
+// waitList: the order of those that stay, whoever leaves from the middle or the ends.
+func TestWaitListKeepsOrder(t *testing.T) {
+	for _, leave := range [][]int{{}, {0}, {4}, {2}, {0, 4}, {1, 2, 3}, {0, 1, 2, 3, 4}} {
+		c := manual(t, Config{})
+		var l waitList
+		var tasks []*Task
+		var order []int
+		for i := range 5 {
+			tasks = append(tasks, c.Go("waits", func() {
+				if l.park(c) == nil {
+					order = append(order, i)
+				}
+			}))
+		}
+		settle(t, c)
+		for _, i := range leave {
+			tasks[i].Cancel(nil)
+		}
+		for l.wakeOne() {
+		}
+		settle(t, c)
+		var want []int
+		for i := range 5 {
+			if !slices.Contains(leave, i) {
+				want = append(want, i)
+			}
+		}
+		if !slices.Equal(order, want) {
+			t.Errorf("without %v: %v", leave, order)
+		}
+	}
 }

@@ -22,17 +22,19 @@ type Task struct {
 
 	next *Task // ready list
 
-	waiter  *Waiter // where it is parked
-	wake    error   // what Park returns
-	pending error   // a cancel that found the task not parked
-	ready   bool    // in the ready list or running
-	killed  bool    // the next park ends it
-	pooled  bool    // made by Start: no handle, used again
+	waiter  *Waiter  // where it is parked
+	wake    error    // what Park returns
+	pending error    // a cancel that found the task not parked
+	limit   *timeout // the innermost WithTimeout it is in
+	overdue int      // how many of them have run out unmet
+	ready   bool     // in the ready list or running
+	killed  bool     // the next park ends it
+	pooled  bool     // made by Start: no handle, used again
 	ended   bool
 	normal  bool // the user's function returned
 
 	err     error // result
-	joiners []*Waiter
+	joiners waitList
 	ending  []func()    // called once it has ended
 	offCtx  func() bool // stops the context's AfterFunc
 
@@ -105,7 +107,7 @@ func (c *Core) admitTask(t *Task, name string) {
 	c.tasks.head = t
 	c.tasks.count++
 	c.counts[TasksStarted]++
-	if c.phase >= phaseDraining && !t.pooled {
+	if c.phase >= phaseDraining && (!t.pooled || c.drainHalf) {
 		t.pending = errStopping
 	}
 	t.killed = c.phase >= phaseAborting // too late for any park
@@ -187,9 +189,7 @@ func (t *Task) Wait() error {
 		return err
 	}
 	for !t.ended {
-		w := &Waiter{}
-		t.joiners = append(t.joiners, w)
-		if err := w.Park(t.core); err != nil {
+		if err := t.joiners.park(t.core); err != nil {
 			return err
 		}
 	}
@@ -238,13 +238,12 @@ func (c *Core) endTask(t *Task) {
 	if t.offCtx != nil {
 		t.offCtx()
 	}
-	for _, w := range t.joiners {
-		w.Wake()
+	for t.joiners.wakeOne() {
 	}
 	for _, fn := range t.ending {
 		fn()
 	}
-	t.joiners, t.ending = nil, nil
+	t.ending = nil
 	if t.pooled {
 		c.recycleTask(t)
 	}
@@ -269,20 +268,18 @@ func (w *Waiter) Parked() bool { return w.task != nil }
 // task must call it, at most one at a time for each Waiter. Past the drain deadline it does not return:
 // the task ends by runtime.Goexit, running its deferred calls.
 func (w *Waiter) Park(c *Core) error {
-	t := c.current
-	if t == nil {
+	if !c.InTask() {
 		return c.MustTask("Waiter.Park")
 	}
+	t := c.current
 	if w.task != nil {
 		panic("BUG: two tasks parked at one Waiter")
 	}
 	if t.killed {
 		runtime.Goexit()
 	}
-	if t.pending != nil {
-		err := t.pending
-		t.pending = nil
-		return err
+	if t.pending != nil || t.overdue > 0 {
+		return t.takeCancel()
 	}
 	w.task, t.waiter, t.wake, t.ready = t, w, nil, false
 	t.coro.yield(struct{}{})
@@ -290,6 +287,32 @@ func (w *Waiter) Park(c *Core) error {
 		runtime.Goexit()
 	}
 	return t.wake
+}
+
+// canceled is what a park does before it waits, for calls that have more to do than wait.
+func (t *Task) canceled() error {
+	if t.killed {
+		runtime.Goexit()
+	}
+	if t.pending != nil || t.overdue > 0 {
+		return t.takeCancel()
+	}
+	return nil
+}
+
+// takeCancel returns one cancel that found the task not parked; each is met once.
+func (t *Task) takeCancel() error {
+	if err := t.pending; err != nil {
+		t.pending = nil
+		return err
+	}
+	for l := t.limit; l != nil; l = l.outer {
+		if l.due {
+			l.met()
+			return ErrTimeout
+		}
+	}
+	panic("BUG: a task is overdue without a limit")
 }
 
 // Wake makes the task that is parked here ready; without one it does nothing. Core only.

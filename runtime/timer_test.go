@@ -1,7 +1,9 @@
 package coreruntime
 
 import (
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -133,3 +135,53 @@ func BenchmarkTimerSetStop(b *testing.B) {
 		w.set(&r.t, time.Duration(i%1000)*time.Second, r)
 	}
 }
+
+// A timer further off than the wheel reaches goes around on the top level; it must not hide nearer ones.
+func TestTimersBeyondTheWheel(t *testing.T) {
+	const day = 24 * time.Hour
+	c := manual(t, Config{})
+	c.Turn(3 * day)
+	var fired []time.Duration
+	for _, at := range []time.Duration{math.MaxInt64, 30000 * day, 800 * day, 796 * day, 40 * day, 33 * day, 3*day + 1} {
+		c.SetTimer(&Timer{}, at, expireFunc(func(now time.Duration) { fired = append(fired, at) }))
+	}
+	for c.wheel.armed > 0 {
+		next := c.NextTimer()
+		if next <= c.now {
+			t.Fatalf("the next timer is at %v, now it is %v", next, c.now)
+		}
+		if next > 40000*day {
+			break
+		}
+		c.Turn(next)
+		for _, at := range fired {
+			if at > c.now {
+				t.Fatalf("the timer of %v fired at %v", at, c.now)
+			}
+		}
+	}
+	want := []time.Duration{3*day + 1, 33 * day, 40 * day, 796 * day, 800 * day, 30000 * day}
+	if !slices.Equal(fired, want) {
+		t.Errorf("fired: %v", fired)
+	}
+}
+
+// After a pause of hours (a stopped process, a machine that slept) a timer that arms itself anew for now
+// fires once a turn, not once for each tick that was missed.
+func TestTimersThatArmThemselvesAfterAJump(t *testing.T) {
+	c := manual(t, Config{})
+	var timer Timer
+	fired := 0
+	var again expireFunc
+	again = func(now time.Duration) { fired++; c.SetTimer(&timer, now, again) }
+	c.SetTimer(&timer, c.now+time.Millisecond, again)
+	c.Turn(5 * time.Hour)
+	c.StopTimer(&timer)
+	if fired != 1 {
+		t.Errorf("fired %d times in one turn", fired)
+	}
+}
+
+type expireFunc func(now time.Duration)
+
+func (f expireFunc) Expire(_ *Timer, now time.Duration) { f(now) }

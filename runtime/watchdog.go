@@ -141,12 +141,17 @@ func goroutineStack(id uint64) (state, stack string) {
 	return "unknown", ""
 }
 
-// stuck names the first core that does not end.
+// stuck names a core that does not end: one in a task rather than one that others hold up.
 func (rt *Runtime) stuck() error {
+	var found *StuckError
 	for _, c := range rt.cores {
-		if s := c.inspect(); s.Stack != "" {
-			return &StuckError{Core: s.Core, Task: s.Task, State: s.State, Stack: s.Stack}
+		s := c.inspect()
+		if s.Stack != "" && (found == nil || found.Task == "" && s.Task != "") {
+			found = &StuckError{Core: s.Core, Task: s.Task, State: s.State, Stack: s.Stack}
 		}
+	}
+	if found != nil {
+		return found
 	}
 	return fmt.Errorf("percore: the runtime did not stop in time: %w", ErrStopped)
 }

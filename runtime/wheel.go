@@ -55,16 +55,16 @@ const (
 	wheelLevels = 6
 	wheelBits   = 6
 	wheelSlots  = 1 << wheelBits
-	wheelMax    = 1<<(wheelLevels*wheelBits) - 1 // ticks: about two years
-	firingLevel = wheelLevels                    // the level number of wheel.firing
+	firingLevel = wheelLevels // the level number of wheel.firing
 )
 
 // wheel is a hierarchical timing wheel of 1 ms ticks. Level n has 64 slots of 64^n ticks. A timer sits
 // on the level of the highest 6-bit digit in which its tick differs from the current one, so the lowest
 // occupied level always holds the earliest timer, and a timer moves down a level when its slot's time
-// comes.
+// comes. What is further off than the top level reaches (two years) goes around there.
 type wheel struct {
 	tick     uint64 // everything up to here has fired
+	until    uint64 // where the latest expire goes: what it calls sets timers past that, so that it ends
 	occupied [wheelLevels]uint64
 	slots    [wheelLevels][wheelSlots]timerList
 	firing   timerList // the slot being fired; StopTimer works in here too
@@ -83,8 +83,8 @@ func (w *wheel) init() {
 // set arms t at the first tick not before at; a time that has passed fires with the next tick.
 func (w *wheel) set(t *Timer, at time.Duration, o Expirer) {
 	w.stop(t)
-	tick := uint64(max(at, 0)+timerTick-1) / uint64(timerTick)
-	t.owner, t.when = o, min(max(tick, w.tick+1), w.tick+wheelMax)
+	tick := (uint64(max(at, 0)) + uint64(timerTick) - 1) / uint64(timerTick)
+	t.owner, t.when = o, max(tick, w.until+1)
 	w.insert(t)
 	w.armed++
 }
@@ -118,10 +118,11 @@ func (w *wheel) next() (tick uint64, list *timerList) {
 		}
 		shift := level * wheelBits
 		nowSlot := (w.tick >> shift) & (wheelSlots - 1)
-		slot := (uint64(bits.TrailingZeros64(bits.RotateLeft64(occ, -int(nowSlot)))) + nowSlot) & (wheelSlots - 1)
+		after := nowSlot + 1 // the current slot comes last: on the top level it means one time around
+		slot := (uint64(bits.TrailingZeros64(bits.RotateLeft64(occ, -int(after)))) + after) & (wheelSlots - 1)
 		span := uint64(1) << (shift + wheelBits)
 		tick = w.tick&^(span-1) + slot<<shift
-		if tick <= w.tick && level > 0 || tick < w.tick {
+		if tick <= w.tick {
 			tick += span
 		}
 		return tick, &w.slots[level][slot]
@@ -132,6 +133,7 @@ func (w *wheel) next() (tick uint64, list *timerList) {
 // expire fires every timer due at now.
 func (w *wheel) expire(now time.Duration) {
 	until := uint64(now / timerTick)
+	w.until = max(w.until, until)
 	for w.armed > 0 {
 		tick, list := w.next()
 		if list == nil || tick > until {
