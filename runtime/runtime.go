@@ -208,7 +208,7 @@ const stopGrace = 2 * time.Second
 func (rt *Runtime) beginStop(span time.Duration) time.Duration {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	now := time.Since(rt.epoch)
+	now := rt.cores[0].readClock()
 	end := addSpan(now, span)
 	if rt.stopping && rt.stopEnd <= end {
 		return max(rt.stopEnd-now, 0)
