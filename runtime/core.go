@@ -122,8 +122,9 @@ func (c *Core) disown() {
 // ID returns the core's number, from 0. Any goroutine.
 func (c *Core) ID() int { return c.id }
 
-// Ended reports whether the core has made its last turn. Core only.
-func (c *Core) Ended() bool { return c.phase == phaseEnded }
+// Ended reports whether the core has nothing left and takes no more mail. A function posted just before
+// still runs, but what it starts here ends at once: tasks at their first park, residents by Abort. Core only.
+func (c *Core) Ended() bool { return c.sealed }
 
 // Runtime returns what the core belongs to. Any goroutine.
 func (c *Core) Runtime() *Runtime { return c.rt }
