@@ -12,7 +12,8 @@ type times struct {
 	read, write, stall, linger coreruntime.Timer
 
 	readPast, writePast bool          // the deadline has passed
-	progress            time.Duration // when the kernel last took output
+	progress            time.Duration // when the peer, or the kernel for it, last took output
+	unacked             int           // what the peer had not taken of the kernel's at the last look
 	detach              coreruntime.Waiter
 }
 
@@ -49,14 +50,31 @@ func (t *inTurn) Expire(timer *coreruntime.Timer, now time.Duration) {
 	c.settle()
 }
 
-// stalled aborts a connection whose peer takes nothing; one that has made progress since gets the rest of
-// its time.
+// stallLooks is how often in WriteStallMax a stuck connection is looked at.
+const stallLooks = 4
+
+// watchStall sets the timer for the next look.
+func (c *Conn) watchStall(now time.Duration) {
+	at := min(now+c.cfg.WriteStallMax/stallLooks, c.times.progress+c.cfg.WriteStallMax)
+	c.core.SetTimer(&c.times.stall, at, (*inTurn)(c))
+}
+
+// stalled aborts a connection whose peer takes nothing. The kernel tells of room only when a third of the socket's
+// buffer is free (sk_stream_is_writeable), which may be megabytes: a peer that reads slowly shows in what it has
+// acknowledged.
 func (c *Conn) stalled(now time.Duration) {
 	if c.outBytes == 0 || c.canceling {
 		return
 	}
-	if due := c.times.progress + c.cfg.WriteStallMax; now < due {
-		c.core.SetTimer(&c.times.stall, due, (*inTurn)(c))
+	t := c.times
+	if n, err := c.core.Driver().Unacked(int(c.fd)); err == nil {
+		if n < t.unacked {
+			t.progress = now
+		}
+		t.unacked = n
+	}
+	if now < t.progress+c.cfg.WriteStallMax {
+		c.watchStall(now)
 		return
 	}
 	c.core.Count(coreruntime.WriteStalls, 1)

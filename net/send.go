@@ -102,7 +102,8 @@ func (c *Conn) submitSend() {
 	t := c.timers()
 	t.progress = c.core.Now()
 	if !t.stall.Armed() {
-		c.core.SetTimer(&t.stall, t.progress+c.cfg.WriteStallMax, (*inTurn)(c))
+		t.unacked = 0 // a look that sees less than the one before must know of one
+		c.watchStall(t.progress)
 	}
 	c.sendOp = c.core.Submit(driver.Op{Code: driver.Send, FD: c.fd, Buf: c.out[0][c.outOff:]}, (*inTurn)(c), opSend)
 }

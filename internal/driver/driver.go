@@ -161,4 +161,6 @@ type Sockets interface {
 	SetBuffers(fd, recv, send int) error
 	SetLingerAbort(fd int) error // close will reset the connection
 	SocketError(fd int) unix.Errno
+	// Unacked returns how many bytes that fd took the peer's kernel has not taken yet.
+	Unacked(fd int) (int, error)
 }

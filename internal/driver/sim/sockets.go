@@ -111,6 +111,18 @@ func (d *Driver) SocketError(fd int) unix.Errno {
 	return s.takeErr()
 }
 
+// Unacked returns what waits in the sender's queue.
+func (d *Driver) Unacked(fd int) (n int, err error) {
+	err = d.on(fd, func(s *socket) unix.Errno {
+		if s.state != connected {
+			return unix.ENOTCONN
+		}
+		n = s.out.len() - s.out.arrived
+		return 0
+	})
+	return n, err
+}
+
 // TrySend writes what fits.
 func (d *Driver) TrySend(fd int, p []byte) (int, unix.Errno) {
 	d.w.mu.Lock()

@@ -52,6 +52,9 @@ func (Real) SocketError(fd int) unix.Errno {
 	return unix.Errno(n)
 }
 
+// Unacked returns how many bytes of the send queue the peer has not acknowledged. See tcp(7), SIOCOUTQ.
+func (Real) Unacked(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.SIOCOUTQ) }
+
 func setInt(fd, level, opt, value int) error { return unix.SetsockoptInt(fd, level, opt, value) }
 
 func setPositive(fd, level, opt, value int) error {

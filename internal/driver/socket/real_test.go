@@ -164,3 +164,30 @@ func TestSocketRefusesTheWrongFamily(t *testing.T) {
 		t.Error("no error without an address")
 	}
 }
+
+func TestUnackedIsWhatThePeerHasNotTaken(t *testing.T) {
+	c, s := pair(t, "tcp4", "127.0.0.1:0")
+	if n, err := (Real{}).Unacked(c); n != 0 || err != nil {
+		t.Errorf("before: %d, %v", n, err)
+	}
+	unix.SetNonblock(c, true)
+	p := make([]byte, 64<<10)
+	for { // until the peer's buffer and ours are full
+		if _, err := unix.Write(c, p); err != nil {
+			break
+		}
+	}
+	full, err := Real{}.Unacked(c)
+	if full == 0 || err != nil {
+		t.Fatalf("full: %d, %v", full, err)
+	}
+	for range 1000 {
+		if n, _ := (Real{}).Unacked(c); n < full {
+			return
+		}
+		if _, err := unix.Read(s, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("the peer reads, and nothing changes")
+}
