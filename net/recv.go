@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/percore/percore/internal/driver"
+	"github.com/percore/percore/internal/plant"
 	"github.com/percore/percore/runtime"
 )
 
@@ -95,6 +96,9 @@ func (c *Conn) received(cq driver.Completion) {
 	}
 	switch {
 	case cq.Res > 0:
+		if plant.DroppedRearm && c.recvMulti && !cq.More {
+			c.starved = true // and nobody will feed it
+		}
 		c.core.Count(coreruntime.BytesReceived, int(cq.Res))
 		c.pace(int(cq.Res))
 		c.take(cq.Bid, int(cq.Res))

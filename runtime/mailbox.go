@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/percore/percore/internal/plant"
 )
 
 // letter is one posted function on its way to a core.
@@ -179,7 +181,7 @@ func (c *Core) post(l *letter) error {
 		m.count.Add(-1)
 		return ErrStopped
 	}
-	if first {
+	if first && !(plant.LostWake && m.count.Load()%4 == 1) {
 		c.drv.Wake()
 	}
 	m.ran(0)

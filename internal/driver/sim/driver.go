@@ -33,11 +33,14 @@ type Driver struct {
 	core   int
 	cfg    Config
 	group  *emulate.Group
-	submit []driver.Op // since the last Wait
-	slots  []*op       // ops in flight by token slot
-	ready  []*op       // ops that may have something to do, first come first
+	submit []driver.Op    // since the last Wait
+	slots  []*op          // ops in flight by token slot
+	last   []driver.Token // the latest token of each slot
+	ready  []*op          // ops that may have something to do, first come first
 	pool   []*op
-	done   emulate.Queue
+	done   emulate.Queue // what a world without faults has completed
+	late   lateQueue     // what one with faults has
+	burst  int           // turns for which the completion queue stays in trouble
 	woken  bool
 	closed bool
 	count  driver.Counters
@@ -93,15 +96,37 @@ func (d *Driver) Wait(out []driver.Completion, min int, timeout time.Duration) (
 	}
 	clear(d.submit)
 	d.submit = d.submit[:0]
+	if d.w.sched.chance(d.w.sched.faults.EarlyReturn) {
+		return 0, nil
+	}
+	out = out[:d.overflow(len(out))]
 	d.run(len(out))
 	n := d.done.Pop(out)
+	n += d.late.pop(out[n:], &d.w.sched)
 	d.count.Completed += uint64(n)
 	return n, nil
 }
 
+// overflow returns how many completions this turn may bring.
+func (d *Driver) overflow(max int) int {
+	if d.burst == 0 {
+		if d.burst = d.w.sched.burst(); d.burst > 0 {
+			d.count.Overflows++
+		}
+	}
+	if d.burst == 0 {
+		return max
+	}
+	d.burst--
+	return min(max, 1+d.w.sched.dice.IntN(trickle))
+}
+
+// waiting is how many completions wait.
+func (d *Driver) waiting() int { return d.done.Len() + len(d.late.list) }
+
 // run moves ready ops one step at a time until max completions wait or nothing can move.
 func (d *Driver) run(max int) {
-	for d.done.Len() < max && len(d.ready) > 0 {
+	for d.waiting() < max && len(d.ready) > 0 {
 		i := d.w.sched.next(len(d.ready))
 		o := d.ready[i]
 		copy(d.ready[i:], d.ready[i+1:])
@@ -149,7 +174,7 @@ func (d *Driver) Woken() bool {
 func (d *Driver) Pending() bool {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
-	return d.woken || len(d.submit) > 0 || len(d.ready) > 0 || d.done.Len() > 0
+	return d.woken || len(d.submit) > 0 || len(d.ready) > 0 || d.waiting() > 0
 }
 
 // Counters returns the running totals.
@@ -161,8 +186,7 @@ func (d *Driver) Counters() driver.Counters {
 	return c
 }
 
-// Close ends the ops that are left. No accepted descriptor is left: Wait accepts only what it then
-// returns.
+// Close ends the ops that are left, and closes the connections that a late completion would have brought.
 func (d *Driver) Close() error {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
@@ -175,6 +199,11 @@ func (d *Driver) Close() error {
 			d.end(o)
 		}
 	}
-	d.submit, d.ready = nil, nil
+	for _, l := range d.late.list {
+		if l.fd >= 0 {
+			d.w.free(l.fd)
+		}
+	}
+	d.submit, d.ready, d.late.list = nil, nil, nil
 	return d.group.Free()
 }

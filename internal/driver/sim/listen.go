@@ -209,13 +209,18 @@ func (w *World) unlisten(s *socket) {
 		}
 	}
 	for _, c := range s.listener.queue {
-		c.abort = true
-		c.disconnect()
-		c.state = closed
+		c.drop()
 	}
 	for _, c := range s.listener.waiting {
 		c.state, c.err, c.peer = fresh, unix.ECONNREFUSED, nil
 		c.wakeWriters()
 	}
 	s.listener.queue, s.listener.waiting = nil, nil
+}
+
+// drop resets a connection that nobody has accepted.
+func (s *socket) drop() {
+	s.abort = true
+	s.disconnect()
+	s.state = closed
 }

@@ -35,6 +35,7 @@ func (d *Driver) begin(req driver.Op) {
 	o := d.take()
 	o.Op, o.d, o.s = req, d, s
 	d.hold(o)
+	d.postStale(req.Token)
 	s.refs++
 	if req.Code == driver.Connect {
 		if errno := s.beginConnect(req.Buf); errno != 0 {
@@ -62,12 +63,21 @@ func (d *Driver) hold(o *op) {
 		panic(fmt.Sprintf("BUG: token slot %d is not from an op slab", i))
 	}
 	for i >= len(d.slots) {
-		d.slots = append(d.slots, nil)
+		d.slots, d.last = append(d.slots, nil), append(d.last, driver.NoToken)
 	}
 	if d.slots[i] != nil {
 		panic(fmt.Sprintf("BUG: token slot %d is used by two ops in flight", i))
 	}
 	d.slots[i] = o
+}
+
+// postStale now and then lets the op that had the slot before post once more.
+func (d *Driver) postStale(now driver.Token) {
+	i := now.Slot()
+	if d.last[i] != driver.NoToken && d.last[i] != now && d.w.sched.chance(d.w.sched.faults.Stale) {
+		d.post(d.last[i], -int32(unix.ECANCELED))
+	}
+	d.last[i] = now
 }
 
 // queue is where o waits on its socket.
@@ -107,24 +117,56 @@ func (d *Driver) finish(o *op, res int32) {
 }
 
 func (d *Driver) post(t driver.Token, res int32) {
-	d.done.Push(driver.Completion{Token: t, Res: res, Bid: driver.NoBuffer})
+	d.push(driver.Completion{Token: t, Res: res, Bid: driver.NoBuffer}, -1)
 }
 
-// cancel ends the target at once, so that it is never too late: 0 and -ENOENT are its only answers.
+// push hands a completion over, now or late; fd is the descriptor that it brings, -1 if none.
+func (d *Driver) push(c driver.Completion, fd int) {
+	if d.w.sched.faulty() {
+		d.late.push(c, fd, d.w.sched.delay())
+		return
+	}
+	d.done.Push(c)
+}
+
+// stays reports whether a multishot op stays armed after a good result.
+func (d *Driver) stays(o *op) bool {
+	return o.Multi && d.burst == 0 && !d.w.sched.chance(d.w.sched.faults.LostMore)
+}
+
+// cancel ends the target at once: without faults it is never too late, and 0 and -ENOENT are its only answers.
 func (d *Driver) cancel(req driver.Op) {
 	i := int(req.Target.Slot())
 	if i >= len(d.slots) || d.slots[i] == nil || d.slots[i].Token != req.Target {
 		d.post(req.Token, -int32(unix.ENOENT))
 		return
 	}
+	answer := int32(0)
+	if o := d.slots[i]; d.w.sched.chance(d.w.sched.faults.CancelRace) {
+		// Too late: the op was about to end by itself, or cannot be stopped at once.
+		if answer = -int32(unix.EALREADY); d.raced(o) {
+			answer = -int32(unix.ENOENT)
+		}
+	}
 	first := d.w.sched.cancelFirst()
 	if first {
-		d.post(req.Token, 0)
+		d.post(req.Token, answer)
 	}
-	d.finish(d.slots[i], -int32(unix.ECANCELED))
+	if o := d.slots[i]; o != nil && o.Token == req.Target {
+		d.finish(o, -int32(unix.ECANCELED))
+	}
 	if !first {
-		d.post(req.Token, 0)
+		d.post(req.Token, answer)
 	}
+}
+
+// raced lets an op that is being canceled do one more step and reports whether that ended it.
+func (d *Driver) raced(o *op) bool {
+	target := o.Token
+	o.Multi = false // what it does now is the last
+	d.step(o)
+	left := d.slots[target.Slot()]
+	return left == nil || left.Token != target
 }
 
 // step moves o as far as one completion. It reports whether o might move again.
@@ -159,12 +201,20 @@ func (d *Driver) stepAccept(o *op) bool {
 		d.finish(o, -int32(unix.EMFILE))
 		return false
 	}
+	if errno := d.w.sched.acceptErr(); errno != 0 {
+		if errno == unix.ECONNABORTED || errno == unix.EPROTO {
+			o.s.accept().drop()
+		}
+		d.finish(o, -int32(errno))
+		return false
+	}
 	fd, _ := d.w.allocate(o.s.accept())
-	d.done.Push(driver.Completion{Token: o.Token, Res: int32(fd), Bid: driver.NoBuffer, More: o.Multi})
-	if !o.Multi {
+	more := d.stays(o)
+	d.push(driver.Completion{Token: o.Token, Res: int32(fd), Bid: driver.NoBuffer, More: more}, fd)
+	if !more {
 		d.end(o)
 	}
-	return o.Multi
+	return more
 }
 
 func (d *Driver) stepRecv(o *op) bool {
@@ -177,24 +227,28 @@ func (d *Driver) stepRecv(o *op) bool {
 		d.finish(o, -int32(errno))
 		return false
 	}
-	bid, ok := d.group.Take()
+	bid, ok := int32(0), false
+	if !d.w.sched.chance(d.w.sched.faults.NoBuffers) {
+		bid, ok = d.group.Take()
+	}
 	if !ok {
 		d.count.NoBuffers++
 		d.finish(o, -int32(unix.ENOBUFS))
 		return false
 	}
 	buf := d.group.Buffer(bid)
-	n, _ = o.s.recv(buf[:d.w.sched.cut(min(n, len(buf)))])
-	c := driver.Completion{Token: o.Token, Res: int32(n), Bid: bid, More: o.Multi}
-	if !o.Multi {
+	n = d.w.sched.part(d.w.sched.faults.ShortRecv, d.w.sched.cut(min(n, len(buf))))
+	n, _ = o.s.recv(buf[:n])
+	c := driver.Completion{Token: o.Token, Res: int32(n), Bid: bid, More: d.stays(o)}
+	if !c.More {
 		d.end(o)
 	}
-	d.done.Push(c)
+	d.push(c, -1)
 	return c.More
 }
 
 func (d *Driver) stepSend(o *op) {
-	n, errno := o.s.send(o.Buf)
+	n, errno := o.s.send(o.Buf[:d.w.sched.part(d.w.sched.faults.ShortSend, len(o.Buf))])
 	switch errno {
 	case 0:
 		d.finish(o, int32(n))

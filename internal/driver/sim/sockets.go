@@ -131,6 +131,13 @@ func (d *Driver) TrySend(fd int, p []byte) (int, unix.Errno) {
 	if s == nil {
 		return 0, unix.EBADF
 	}
+	if len(p) > 0 && s.state == connected && d.w.sched.chance(d.w.sched.faults.TrySendFull) {
+		n := d.w.sched.dice.IntN(len(p))
+		if n == 0 {
+			return 0, unix.EAGAIN
+		}
+		p = p[:n]
+	}
 	return s.send(p)
 }
 

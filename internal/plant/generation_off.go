@@ -1,0 +1,6 @@
+//go:build !plant_generation
+
+package plant
+
+// UncheckedGeneration: a completion reaches whatever its slot holds by now.
+const UncheckedGeneration = false
