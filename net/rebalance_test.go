@@ -1,11 +1,15 @@
 package corenet_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/percore/percore/internal/driver"
 	"github.com/percore/percore/internal/driver/sim"
@@ -287,5 +291,113 @@ func TestRebalanceOnTheKernel(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Connections come, move and go on four cores while the listener or the whole runtime ends. Every client gets
+// its answer or an end, every connection is counted in and out, and no descriptor is left.
+func TestMovesWhileEverythingEnds(t *testing.T) {
+	for _, end := range []string{"the listener", "the runtime"} {
+		t.Run(end, func(t *testing.T) {
+			for range 5 {
+				for _, kind := range []driver.Kind{driver.Uring, driver.Epoll} {
+					leak.Check(t)
+					moveAndEnd(t, kind, end == "the runtime")
+				}
+			}
+		})
+	}
+}
+
+func moveAndEnd(t *testing.T, kind driver.Kind, stop bool) {
+	rt := start(t, kind, coreruntime.Config{Cores: 4, Buffers: 64})
+	ln := listen(t, rt, corenet.ListenConfig{SurplusMax: 1, ConnsMax: 20})
+	if err := ln.Serve(func(*coreruntime.Core) corenet.Protocol { return &echoProtocol{} }); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var answers atomic.Int64
+	enough := make(chan struct{})
+	for range 8 {
+		wg.Go(func() {
+			for comesBack(ln.Addr()) {
+				if answers.Add(1) == 400 {
+					close(enough)
+				}
+			}
+		})
+	}
+	within(t, enough, "400 answers")
+	before := rt.Metrics()
+	if err := ln.Close(); err != nil {
+		t.Error(err)
+	}
+	if stop {
+		if err := rt.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	moved := uint64(0)
+	for _, m := range before.Cores {
+		moved += m.Counters["conns_moved_in"]
+	}
+	if moved == 0 {
+		t.Error("nothing moved, the test proves nothing")
+	}
+	if !stop {
+		quietCores(t, rt, 0)
+		wantBooked(t, rt)
+	}
+	wantNone(t, perCore(rt))
+}
+
+// comesBack makes one connection with one byte, and reports whether it came back.
+func comesBack(addr net.Addr) bool {
+	c, err := net.DialTimeout("tcp", addr.String(), testMax)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(testMax))
+	if _, err := c.Write([]byte("x")); err != nil {
+		return false
+	}
+	n, _ := c.Read(make([]byte, 1))
+	return n == 1
+}
+
+// wantBooked checks the counters of cores that have no connection left.
+func wantBooked(t *testing.T, rt *coreruntime.Runtime) {
+	t.Helper()
+	var out, in, accepted, closed uint64
+	for _, m := range rt.Metrics().Cores {
+		c := m.Counters
+		if c["conns_accepted"]+c["conns_moved_in"] != c["conns_moved_out"]+c["conns_closed"] {
+			t.Errorf("core %d: %v", m.Core, c)
+		}
+		out, in = out+c["conns_moved_out"], in+c["conns_moved_in"]
+		accepted, closed = accepted+c["conns_accepted"], closed+c["conns_closed"]
+	}
+	if out != in || accepted != closed {
+		t.Errorf("%d moved out and %d in, %d accepted and %d closed", out, in, accepted, closed)
+	}
+}
+
+// Counting costs an accept no memory: only a connection that moves pays for its letter.
+func TestAcceptAllocatesNoMoreWithRebalancing(t *testing.T) {
+	per := func(lc corenet.ListenConfig) float64 {
+		g := newSimGroup(t, 0, 2)
+		ln := g.serve(lc)
+		defer func() {
+			if n := g.total(coreruntime.ConnsMovedOut); n != 0 {
+				t.Errorf("%d connections moved", n)
+			}
+		}()
+		return testing.AllocsPerRun(100, func() { g.hangUp(g.dial(ln, 2)) })
+	}
+	off, on := per(never), per(corenet.ListenConfig{ConnsMax: 5})
+	if on > off {
+		t.Errorf("%.1f allocations for two connections, %.1f without rebalancing", on, off)
 	}
 }
