@@ -3,6 +3,8 @@ package corenet
 import (
 	"log/slog"
 	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +60,55 @@ func TestMailOfAnEndedCoreGoesBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A closed member is not marked as paused any more, or the end of every connection would look for it.
+func TestCloseEndsAPause(t *testing.T) {
+	w := sim.New(0)
+	c := coreruntime.NewManual(coreruntime.Config{Logger: slog.New(slog.DiscardHandler)}, w.Driver(0, sim.Config{}))
+	ln, err := ListenConfig{ConnsMax: 1}.Listen(c.Runtime(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ln.Serve(func(*coreruntime.Core) Protocol { return &greeter{} }); err != nil {
+		t.Fatal(err)
+	}
+	peer, err := w.Dial(ln.Addr().(*net.TCPAddr).AddrPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn(c, 5)
+	if n := ln.paused.Load(); n != 1 {
+		t.Errorf("%d members are paused, want 1", n)
+	}
+	_ = ln.Close()
+	if n := ln.paused.Load(); n != 0 || ln.members[0].gauge.paused.Load() {
+		t.Errorf("%d members are paused after Close", n)
+	}
+	peer.Close()
+	closeCore(t, c)
+}
+
+// Cores that reserve the last places of a member at the same time get no more than there are.
+func TestReserveKeepsConnsMax(t *testing.T) {
+	c := coreruntime.NewManual(coreruntime.Config{}, sim.New(0).Driver(0, sim.Config{}))
+	m := &CoreListener{core: c, group: &Listener{connsMax: 1000}}
+	var wg sync.WaitGroup
+	var got atomic.Int64
+	for range 4 {
+		wg.Go(func() {
+			for range 1000 {
+				if m.reserve() {
+					got.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got.Load() != 1000 || m.Conns() != 1000 || c.Conns() != 1000 {
+		t.Errorf("%d reserved, %d and %d counted, ConnsMax is 1000", got.Load(), m.Conns(), c.Conns())
+	}
+	closeCore(t, c)
 }
 
 func wantGreeting(t *testing.T, peer *sim.Peer, m *CoreListener) {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -301,6 +302,38 @@ func testPause(t *testing.T, rt *coreruntime.Runtime, ln *corenet.Listener) {
 		c.Close()
 	}
 	quietCores(t, rt, 1)
+}
+
+// Four cores pause and resume thousands of times, each because of what the others do at the same moment: a
+// resume that is lost leaves clients without an answer.
+func TestNoResumeIsLost(t *testing.T) {
+	onDrivers(t, coreruntime.Config{Cores: 4}, func(t *testing.T, rt *coreruntime.Runtime) {
+		ln := listen(t, rt, corenet.ListenConfig{ConnsMax: 2})
+		if err := ln.Serve(func(*coreruntime.Core) corenet.Protocol { return &echoProtocol{} }); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				for range 100 {
+					if !comesBack(ln.Addr()) {
+						t.Error("a client got no answer")
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		quietCores(t, rt, 1)
+		wantBooked(t, rt)
+		pauses := uint64(0)
+		for _, m := range rt.Metrics().Cores {
+			pauses += m.Counters["accept_pauses"]
+		}
+		if t.Logf("%d pauses", pauses); pauses < 100 {
+			t.Errorf("%d pauses, the test proves nothing", pauses)
+		}
+	})
 }
 
 // wantQuiet looks at two moments: both cores have paused and enter the kernel only to answer that.
