@@ -19,14 +19,14 @@ import (
 // Detach, close, abort, or are closed by other goroutines, while their peers send, reset and read their own bytes back.
 // What arrives is always the right bytes in order, and the cores hold nothing afterwards.
 func TestEndsRaceWithData(t *testing.T) {
-	conns := 400
+	conns := 200
 	if testing.Short() {
 		conns = 100
 	}
 	onDrivers(t, coreruntime.Config{Buffers: 64, BuffersMax: 64, BufferSize: 1024}, func(t *testing.T, rt *coreruntime.Runtime) {
 		lc := corenet.ListenConfig{Conn: corenet.ConnConfig{RecvTurnMax: 4 << 10, OutBufferMax: 16 << 10, LingerMax: 100 * time.Millisecond}}
 		var ends [6]atomic.Int32
-		want := pattern(1 << 18)
+		want := pattern(1 << 17)
 		ln := serve(t, rt, lc, func(c *corenet.Conn) {
 			r := rand.New(rand.NewPCG(uint64(c.RemoteAddr().(*net.TCPAddr).Port), 9))
 			end := r.IntN(len(ends))
