@@ -79,6 +79,25 @@ func TestBindAfterTheEnd(t *testing.T) {
 	}
 }
 
+// A runtime that stops asks every protocol to finish, also one that a task binds when the others were asked already.
+func TestBindWhileStopping(t *testing.T) {
+	s := newSim(t, coreruntime.Config{})
+	conn, p := s.conn(corenet.ConnConfig{})
+	s.BeginDrain()
+	s.settle()
+	sc := &script{}
+	if err := conn.Bind(sc); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	for range 100 {
+		s.Turn(s.now)
+	}
+	if !slices.Equal(sc.events, []string{"open", "drain", "closed"}) {
+		t.Errorf("the protocol heard %q", sc.events)
+	}
+}
+
 // One buffer in all, and a task that does not read: the buffer must not stay with it.
 func TestOneBufferIsNeverKept(t *testing.T) {
 	for _, buffers := range []int{1, 2, 3} {

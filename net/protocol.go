@@ -50,6 +50,9 @@ func (c *Conn) Bind(p Protocol) error {
 	c.proto = p
 	p.Open(c)
 	c.queueResume()
+	if c.core.Stopping() { // others were asked when it began
+		(*inTurn)(c).Drain(c.core.Now())
+	}
 	return nil
 }
 

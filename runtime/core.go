@@ -122,6 +122,10 @@ func (c *Core) disown() {
 // ID returns the core's number, from 0. Any goroutine.
 func (c *Core) ID() int { return c.id }
 
+// Stopping reports whether the core is on its way to its end: residents that ask their own kind to finish must also ask
+// those that come late. Core only.
+func (c *Core) Stopping() bool { return c.phase != phaseRunning }
+
 // Ended reports whether the core has nothing left and takes no more mail. A function posted just before
 // still runs, but what it starts here ends at once: tasks at their first park, residents by Abort. Core only.
 func (c *Core) Ended() bool { return c.sealed }
