@@ -16,13 +16,22 @@ import (
 )
 
 // build compiles the test binaries of the packages, and the guest's init unless arch is a foreign one, into dir.
-func build(dir, arch, tags string, plans []plan) error {
+// Emulator is what runs a binary here: nothing, or a program's name.
+func build(dir, arch, tags string, plans []plan, emulator ...string) error {
 	args := []string{"test", "-c", "-ldflags=-s -w" + linkFlags(tags), "-tags=" + tags, "-o", dir + "/"}
 	for _, p := range plans {
 		args = append(args, "./"+p.name)
 	}
-	if err := goTool(arch, args...); err != nil || arch != "amd64" {
+	if err := goTool(arch, args...); err != nil {
 		return err
+	}
+	for _, p := range plans {
+		if err := p.stale(append(emulator, filepath.Join(dir, binaryOf(p.name)))...); err != nil {
+			return err
+		}
+	}
+	if arch != "amd64" {
+		return nil
 	}
 	return goTool(arch, "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "init"), "./bench/kernels/guest")
 }

@@ -128,7 +128,7 @@ func (o *options) emulate(ctx context.Context, dir string) error {
 		return err
 	}
 	r := newReport(len(plans), o.verbose)
-	if err := build(dir, "arm64", o.tags, plans); err != nil {
+	if err := build(dir, "arm64", o.tags, plans, emulator); err != nil {
 		return err
 	}
 	for _, s := range o.suitesOf(plans) {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -61,7 +65,8 @@ func onARM64() []plan {
 	}
 }
 
-// skip is the pattern for -test.skip: "|" between the slash separated paths.
+// skip is the pattern for -test.skip: "|" between the slash separated paths. Short paths come first, because testing
+// takes the first path that matches the names so far for its answer: "not yet" if it is longer.
 func (p plan) skip() string {
 	var patterns []string
 	for _, x := range p.out {
@@ -71,7 +76,23 @@ func (p plan) skip() string {
 		}
 		patterns = append(patterns, strings.Join(parts, "/"))
 	}
+	slices.SortStableFunc(patterns, func(a, b string) int { return cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")) })
 	return strings.Join(patterns, "|")
+}
+
+// stale reports exclusions that name no test of the binary: the list must not outlive its reasons.
+func (p plan) stale(command ...string) error {
+	out, err := exec.Command(command[0], append(command[1:], "-test.list=.")...).Output()
+	if err != nil {
+		return fmt.Errorf("the tests of %s: %w", p.name, err)
+	}
+	for _, x := range p.out {
+		name, _, _ := strings.Cut(x.test, "/")
+		if found, err := regexp.Match("(?m)^"+name+"$", out); err != nil || !found {
+			return errors.Join(err, fmt.Errorf("%s has no test %s: remove it from bench/kernels/suites.go", p.name, x.test))
+		}
+	}
+	return nil
 }
 
 // choose returns the plans that are named, all if none is; a name may be a folder's last part.
