@@ -50,7 +50,7 @@ func TestHotConnectionBesideQuietOnes(t *testing.T) {
 			t.Error("the hot connection received nothing meanwhile")
 		}
 		for _, c := range quiet {
-			if p, _ := c.got(); string(p) != "?" {
+			if p, _ := c.gotAll(1); string(p) != "?" {
 				t.Fatalf("an answer is %q", p)
 			}
 		}

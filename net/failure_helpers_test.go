@@ -194,6 +194,21 @@ func (c *client) got() (p []byte, eof bool) {
 	}
 }
 
+// gotAll waits for n bytes, or the end, on their way: a busy kernel delivers what loopback carries after send(2) has
+// returned, in ksoftirqd.
+func (c *client) gotAll(n int) (p []byte, eof bool) {
+	for {
+		more, eof := c.got()
+		if p = append(p, more...); eof || len(p) >= n {
+			return p, eof
+		}
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, int(testMax.Milliseconds()))
+		if ready == 0 && err == nil {
+			return p, false
+		}
+	}
+}
+
 func (c *client) close() {
 	if c.fd >= 0 {
 		_ = unix.Close(c.fd)

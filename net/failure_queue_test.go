@@ -23,7 +23,7 @@ func (r *realCore) exchangeAll(clients []*client, size, turnsMax int) (turns int
 	}
 	turns = r.until("the answers", turnsMax, func() bool { return r.count(coreruntime.BytesSent) == was+size*len(clients) })
 	for i, c := range clients {
-		got, eof := c.got()
+		got, eof := c.gotAll(size)
 		if eof {
 			r.t.Fatalf("connection %d was closed", i)
 		}
