@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/percore/percore/net"
 	"github.com/percore/percore/runtime"
 )
@@ -27,11 +29,30 @@ func (r *realCore) stuck(n int, cc corenet.ConnConfig) (conns []*script, clients
 	}
 	r.settle()
 	r.until("the full sockets", 10*n+1000, func() bool { return r.Snapshot().Ops == 2*n+1 })
+	r.until("the last acknowledgements", 10*n+1000, acknowledged(clients))
 	if err := ln.Close(); err != nil {
 		r.t.Fatal(err)
 	}
 	r.settle()
 	return conns, clients
+}
+
+// acknowledged becomes true when nothing has arrived for longer than the kernel delays an ACK (40 ms): one that came
+// after a Close would count as a sign of life, and the test's clock waits for nobody.
+func acknowledged(clients []*client) func() bool {
+	const ackMax = 150 * time.Millisecond
+	before, last := 0, time.Now()
+	return func() bool {
+		arrived := 0
+		for _, c := range clients {
+			n, _ := unix.IoctlGetInt(c.fd, unix.SIOCINQ)
+			arrived += n
+		}
+		if arrived != before {
+			before, last = arrived, time.Now()
+		}
+		return time.Since(last) > ackMax
+	}
 }
 
 // Aborting 500 connections that have ops with the kernel takes a few turns, and each closes once.
