@@ -95,6 +95,7 @@ type Counters struct {
 	QueueFull   uint64 // submissions that had to flush the queue first
 	Overflows   uint64 // completion-queue overflows that had to be fetched from the kernel
 	NoBuffers   uint64 // receives that found the buffer group empty
+	NoMemory    uint64 // enters that the kernel refused for want of memory
 	WakeCalls   uint64 // Wake calls that reached the kernel
 	MappedBytes uint64 // mmap'd memory (GOMEMLIMIT does not see it)
 }

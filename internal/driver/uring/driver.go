@@ -2,6 +2,7 @@ package uring
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,16 +44,26 @@ const (
 // the first time and when the kernel is out of memory.
 type Driver struct {
 	socket.Real
-	ring  *ring.Ring
-	bufs  *ring.BufRing
-	batch []ring.CQE
-	// refused holds completions of ops that never reached the kernel; Wait returns them first.
-	refused []driver.Completion
+	ring   *ring.Ring
+	kernel kernel // the ring; tests let it refuse
+	bufs   *ring.BufRing
+	batch  []ring.CQE
+	// held are ops that found the queue full while the kernel was short of memory; later ones queue up
+	// behind them.
+	held    []driver.Op
+	backOff time.Duration // how long Wait sleeps when the kernel refuses once more
 	// accepts remembers the armed accept of each listener, so that Close can tell a descriptor that the
 	// kernel delivers late from any other result.
 	accepts []accept
 	wake    wake
 	count   driver.Counters
+}
+
+// kernel is the part of the ring that fails for want of memory.
+type kernel interface {
+	Submit() unix.Errno
+	Poll() unix.Errno
+	Wait(timeout time.Duration) unix.Errno
 }
 
 type accept struct {
@@ -70,7 +81,7 @@ func Open(cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{ring: r, batch: make([]ring.CQE, batchMax), accepts: make([]accept, 0, 16)}
+	d := &Driver{ring: r, kernel: r, batch: make([]ring.CQE, batchMax), accepts: make([]accept, 0, 16)}
 	if d.bufs, err = r.OpenBufRing(ring.BufRingConfig{Group: group, Size: cfg.BufferSize, Count: cfg.Buffers, Max: cfg.BuffersMax}); err != nil {
 		r.Close()
 		return nil, err

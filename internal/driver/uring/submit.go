@@ -10,15 +10,34 @@ import (
 	"github.com/percore/percore/ring"
 )
 
-// Submit queues op; the kernel sees it with the next Wait, or at once when the queue was full.
+// Submit queues op; the kernel sees it with the next Wait, or at once when the queue was full. What has no
+// place because the kernel has no memory is held until it has.
 func (d *Driver) Submit(op driver.Op) {
 	if op.Code < driver.Accept || op.Code > driver.Cancel {
 		panic(fmt.Sprintf("BUG: op code %d", op.Code)) // before an entry is taken: it would hold a stale op
 	}
+	if len(d.held) == 0 && d.queue(&op) {
+		return
+	}
+	d.held = append(d.held, op)
+}
+
+// release queues what was held, in order, as far as there are places.
+func (d *Driver) release() {
+	n := 0
+	for n < len(d.held) && d.queue(&d.held[n]) {
+		n++
+	}
+	rest := copy(d.held, d.held[n:])
+	clear(d.held[rest:]) // their slots hold the buffers now
+	d.held = d.held[:rest]
+}
+
+// queue fills an entry with op; false: there is no place.
+func (d *Driver) queue(op *driver.Op) bool {
 	s := d.nextSQE()
 	if s == nil {
-		d.refuse(op)
-		return
+		return false
 	}
 	d.count.Submitted++
 	token := uint64(op.Token)
@@ -34,7 +53,7 @@ func (d *Driver) Submit(op driver.Op) {
 	case driver.Cancel:
 		s.PrepCancel(uint64(op.Target), token)
 	case driver.Accept:
-		d.rememberAccept(op)
+		d.rememberAccept(*op)
 		if op.Multi {
 			s.PrepAccept(op.FD, token)
 		} else {
@@ -43,6 +62,7 @@ func (d *Driver) Submit(op driver.Op) {
 	case driver.Connect:
 		s.PrepConnect(op.FD, op.Buf, token)
 	}
+	return true
 }
 
 // nextSQE returns a free entry, flushing a full queue first. nil: the kernel has no memory to take any.
@@ -52,13 +72,8 @@ func (d *Driver) nextSQE() *ring.SQE {
 	}
 	d.count.QueueFull++
 	d.bufs.Publish()
-	d.ring.Submit() // an errno that matters comes again in Wait, which returns it
+	d.kernel.Submit() // an errno that matters comes again in Wait, which returns it
 	return d.ring.NextSQE()
-}
-
-// refuse answers an op that found no place.
-func (d *Driver) refuse(op driver.Op) {
-	d.refused = append(d.refused, driver.Completion{Token: op.Token, Res: -int32(unix.ENOMEM), Bid: driver.NoBuffer})
 }
 
 func (d *Driver) rememberAccept(op driver.Op) {

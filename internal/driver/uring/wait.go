@@ -17,6 +17,9 @@ const closeMax = 5 * time.Second
 // work that the kernel has deferred to us, or sleep. An error is the end of the ring.
 func (d *Driver) Wait(out []driver.Completion, min int, timeout time.Duration) (int, error) {
 	d.bufs.Publish()
+	if len(d.held) > 0 {
+		d.release()
+	}
 	if !d.wake.armed {
 		d.armWake()
 	}
@@ -37,37 +40,63 @@ func (d *Driver) Wait(out []driver.Completion, min int, timeout time.Duration) (
 // left to sleep, and a call that may sleep costs more.
 func (d *Driver) enter(sleep bool, timeout time.Duration) unix.Errno {
 	if d.ring.NeedsEnter() {
-		if errno := transient(d.ring.Poll()); errno != 0 {
-			return errno
+		if errno := d.kernel.Poll(); errno != 0 {
+			return d.refused(errno, sleep, timeout)
 		}
 	}
-	if sleep && d.wake.armed && d.ring.Ready() == 0 && len(d.refused) == 0 && d.wake.sleep() {
-		errno := d.ring.Wait(timeout)
-		d.wake.consume()
-		return transient(errno)
+	sleep = sleep && d.ring.Ready() == 0
+	if sleep && (!d.wake.armed || len(d.held) > 0) {
+		return d.refused(unix.ENOMEM, sleep, timeout) // there was no place for them: see nextSQE
+	}
+	if sleep && d.wake.sleep() {
+		errno := d.kernel.Wait(timeout)
+		return d.refused(errno, !d.wake.consume(), timeout)
 	}
 	d.wake.consume()
 	if d.ring.Pending() > 0 {
-		return transient(d.ring.Poll())
+		return d.refused(d.kernel.Poll(), false, 0)
 	}
 	return 0
 }
 
-// transient lets a kernel that is short of memory off: the ops stay queued and the next Wait tries again.
-func transient(errno unix.Errno) unix.Errno {
-	if errno == unix.EAGAIN || errno == unix.ENOMEM {
+// A kernel that is short of memory is asked again after a pause that doubles from backOffMin to
+// backOffMax: at once would be a core that spins.
+const (
+	backOffMin = time.Millisecond
+	backOffMax = 50 * time.Millisecond
+)
+
+// refused lets a kernel that is short of memory off: the ops stay queued and a later Wait tries again. If
+// the core would sleep it sleeps here instead, on the eventfd alone, which needs nothing of the ring.
+func (d *Driver) refused(errno unix.Errno, sleep bool, timeout time.Duration) unix.Errno {
+	if errno != unix.EAGAIN && errno != unix.ENOMEM {
+		d.backOff = 0
+		return errno
+	}
+	d.count.NoMemory++
+	if !sleep || d.ring.Ready() > 0 {
 		return 0
 	}
-	return errno
+	d.backOff = min(max(2*d.backOff, backOffMin), backOffMax)
+	d.wake.reset()
+	if d.wake.sleep() {
+		d.wake.wait(until(d.backOff, timeout))
+	}
+	d.wake.consume()
+	return 0
 }
 
-// reap fills out: first what was refused without the kernel, then what the completion queue holds.
+// until is the shorter of two times, of which the second may be negative: never.
+func until(pause, timeout time.Duration) time.Duration {
+	if timeout >= 0 && timeout < pause {
+		return timeout
+	}
+	return pause
+}
+
+// reap fills out with what the completion queue holds.
 func (d *Driver) reap(out []driver.Completion) int {
 	n := 0
-	if len(d.refused) > 0 {
-		n = copy(out, d.refused)
-		d.refused = d.refused[:copy(d.refused, d.refused[n:])]
-	}
 	for n < len(out) {
 		k := d.ring.Copy(d.batch[:min(len(d.batch), len(out)-n)])
 		if k == 0 {

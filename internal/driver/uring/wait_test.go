@@ -79,23 +79,104 @@ func TestFullQueueAndOverflowLoseNothing(t *testing.T) {
 	})
 }
 
-func TestRefusedOpCompletesWithItsErrno(t *testing.T) {
-	onThread(t, Config{}, func(d *Driver) {
-		for i := range uint32(5) {
-			d.refuse(driver.Op{Token: token(kindSend, i)})
-		}
-		out := make([]driver.Completion, 2)
-		for i := uint32(0); i < 5; {
-			n, err := d.Wait(out, 1, -1)
-			if n == 0 || err != nil {
-				t.Fatal(n, err)
-			}
-			for _, c := range out[:n] {
-				if c.Token != token(kindSend, i) || c.Errno() != unix.ENOMEM || c.More || c.Bid != driver.NoBuffer {
-					t.Errorf("%+v", c)
+// poor is a kernel without memory while errno is set.
+type poor struct {
+	kernel
+	errno unix.Errno
+	calls int
+}
+
+func (p *poor) Submit() unix.Errno { return p.or(p.kernel.Submit) }
+func (p *poor) Poll() unix.Errno   { return p.or(p.kernel.Poll) }
+func (p *poor) Wait(timeout time.Duration) unix.Errno {
+	return p.or(func() unix.Errno { return p.kernel.Wait(timeout) })
+}
+
+func (p *poor) or(call func() unix.Errno) unix.Errno {
+	p.calls++
+	if p.errno != 0 {
+		return p.errno
+	}
+	return call()
+}
+
+// A kernel without memory is asked again now and then, not as fast as the core can, and everything that
+// was submitted meanwhile is done afterwards, once and in order.
+func TestKernelWithoutMemory(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EAGAIN, unix.ENOMEM} {
+		onThread(t, Config{Entries: 4, CQEntries: 64, Buffers: 4, BuffersMax: 4}, func(d *Driver) {
+			k := &poor{kernel: d.kernel, errno: errno}
+			d.kernel = k
+			out := make([]driver.Completion, 64)
+			const ops, waits = 20, 12
+			var took time.Duration
+			for i := range uint32(waits) {
+				if i < ops/2 {
+					d.Submit(driver.Op{Code: driver.Cancel, Token: token(kindCancel, 2*i), Target: token(kindRecv, i)})
+					d.Submit(driver.Op{Code: driver.Cancel, Token: token(kindCancel, 2*i+1), Target: token(kindRecv, i)})
 				}
-				i++
+				begin := time.Now()
+				if n, err := d.Wait(out, 1, -1); n != 0 || err != nil {
+					t.Fatal(n, err)
+				}
+				took += time.Since(begin)
 			}
+			// 1 + 2 + 4 + 8 + 16 + 32 ms, and 50 ms for each further one
+			if took < 300*time.Millisecond || d.Counters().NoMemory < waits {
+				t.Errorf("%v: %d waits took %v; %d refusals counted", errno, waits, took, d.Counters().NoMemory)
+			}
+			if k.calls > 5*waits {
+				t.Errorf("%v: the kernel was asked %d times by %d waits", errno, k.calls, waits)
+			}
+			k.errno = 0
+			next := uint32(0)
+			await(t, d, "the ops", func(c driver.Completion) bool {
+				if c.Token != token(kindCancel, next) || c.Errno() != unix.ENOENT {
+					t.Errorf("%v: completion %d is %+v", errno, next, c)
+				}
+				next++
+				return next == ops
+			})
+			if c := d.Counters(); c.Submitted != ops || c.Completed != ops || len(d.held) != 0 || d.backOff != 0 {
+				t.Errorf("%v: counters %+v, %d held, back-off %v", errno, c, len(d.held), d.backOff)
+			}
+		})
+	}
+}
+
+// The pause must not hold up mail, whether it comes before or during it.
+func TestWakeEndsThePause(t *testing.T) {
+	onThread(t, Config{}, func(d *Driver) {
+		d.kernel = &poor{kernel: d.kernel, errno: unix.ENOMEM}
+		defer func() { d.kernel = d.ring }()
+		out := make([]driver.Completion, 8)
+		const rounds = 40
+		var took time.Duration
+		for i := range rounds {
+			d.backOff = backOffMax
+			if i%2 == 0 {
+				d.Wake()
+			} else {
+				go func() {
+					for d.wake.state.Load() != asleep {
+						runtime.Gosched()
+					}
+					d.Wake()
+				}()
+			}
+			begin := time.Now()
+			if _, err := d.Wait(out, 1, -1); err != nil {
+				t.Fatal(err)
+			}
+			took += time.Since(begin)
+		}
+		if took > rounds*backOffMax/2 {
+			t.Errorf("%d woken pauses took %v", rounds, took)
+		}
+		begin := time.Now()
+		d.Wait(out, 1, 3*time.Millisecond)
+		if got := time.Since(begin); got < 2*time.Millisecond {
+			t.Errorf("after wake-ups the pause lasts %v", got)
 		}
 	})
 }

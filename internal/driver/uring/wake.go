@@ -3,6 +3,7 @@ package uring
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -61,7 +62,7 @@ func (w *wake) signal() {
 	}
 }
 
-// write makes fd readable anew. It is never read: its counter would overflow after 2^64 wake-ups.
+// write makes fd readable anew. Only reset reads it: its counter would overflow after 2^64 wake-ups.
 func (w *wake) write() {
 	w.calls.Add(1)
 	unix.RawSyscall(unix.SYS_WRITE, uintptr(w.fd), uintptr(unsafe.Pointer(&w.one)), unsafe.Sizeof(w.one))
@@ -70,11 +71,26 @@ func (w *wake) write() {
 // sleep announces that Wait is about to sleep; false: a Wake came first.
 func (w *wake) sleep() bool { return w.state.CompareAndSwap(awake, asleep) }
 
-// consume takes note of a Wake, if there was one. Only Close sets shut, on the same goroutine and later.
-func (w *wake) consume() {
-	if w.state.Load() != awake {
-		w.state.Store(awake)
+// consume takes note of a Wake and reports whether there was one. Only Close sets shut, on the same
+// goroutine and later.
+func (w *wake) consume() bool {
+	if w.state.Load() == awake {
+		return false
 	}
+	return w.state.Swap(awake) == woken
+}
+
+// reset makes fd unreadable, for wait, before the core announces that it sleeps. A write that comes late
+// from an earlier Wake ends the next wait early, nothing else.
+func (w *wake) reset() {
+	var count uint64
+	unix.RawSyscall(unix.SYS_READ, uintptr(w.fd), uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
+}
+
+// wait sleeps until fd is written to, without the ring; see poll(2).
+func (w *wake) wait(timeout time.Duration) {
+	ms := int((timeout + time.Millisecond - 1) / time.Millisecond)
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}}, ms) // EINTR: early is allowed
 }
 
 // stop makes Wake do nothing and waits for those that have begun: a late write would hit whatever
