@@ -58,9 +58,8 @@ func cancelAccept(r *rig) {
 
 func cancelSend(r *rig) {
 	p, fd := r.pair()
-	n := r.fill(fd)
+	f, n := r.waiting(fd, []byte("never"))
 	in := r.recv(fd, true)
-	f := r.send(fd, []byte("never"))
 	r.turn()
 	r.canceled(f, r.cancel(f))
 	r.write(p, []byte("x"))
