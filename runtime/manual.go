@@ -43,6 +43,10 @@ func (c *Core) Turn(now time.Duration) {
 // Wait brought none. For tests of manual cores.
 func (c *Core) Idle() bool { return !c.busy() && c.cqLen == 0 }
 
+// HasMail reports whether a function that was posted waits for the core's next turn. For tests of manual cores,
+// which thereby know that another goroutine has got as far.
+func (c *Core) HasMail() bool { return c.mail.head.Load() != nil }
+
 // NextTimer returns when the core's next timer wants a turn, negative if there is none. For tests of
 // manual cores.
 func (c *Core) NextTimer() time.Duration { return c.wheel.deadline() }

@@ -1,0 +1,409 @@
+package simtest
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/percore/percore/h2"
+	"github.com/percore/percore/internal/driver"
+	"github.com/percore/percore/internal/driver/sim"
+	"github.com/percore/percore/net"
+	"github.com/percore/percore/runtime"
+)
+
+// Result is what came of a plan.
+type Result struct {
+	Faults   []string // what the model refuses; empty: all is well
+	Hash     uint64   // of all events in their order
+	Events   []string // with Trace only
+	Answers  int      // complete and right
+	Excused  int      // streams that ended early for a reason
+	Requests int
+}
+
+// Trace makes Play keep the events' text.
+type Trace bool
+
+// play is one run.
+type play struct {
+	plan     Plan
+	world    *sim.World
+	drivers  []*sim.Driver
+	cores    []*coreruntime.Core
+	restive  []bool // cores whose last turn left work
+	server   *h2.Server
+	served   chan error
+	listener *corenet.Listener
+	addr     netip.AddrPort
+	clients  []*client
+	now      time.Duration
+	trace    Trace
+	result   Result
+	sum      interface {
+		Write([]byte) (int, error)
+		Sum64() uint64
+	}
+	shut chan error
+}
+
+const (
+	faultsMax = 20
+	roundsMax = 3000 // rounds in which nothing moves
+)
+
+// Play plays a plan. A panic of the product is a fault like any other.
+func Play(plan Plan, trace Trace) (r Result) {
+	p := &play{plan: plan, trace: trace, sum: fnv.New64a(), served: make(chan error, 1)}
+	defer func() {
+		if v := recover(); v != nil {
+			p.fault("panic: %v", v)
+			r = p.result
+		}
+	}()
+	if err := p.open(); err != nil {
+		p.fault("start: %v", err)
+		return p.result
+	}
+	for i, c := range plan.clients {
+		p.connect(i, c)
+	}
+	for _, s := range plan.steps {
+		p.step(s)
+		p.round()
+	}
+	p.finish()
+	p.close()
+	p.result.Hash = p.sum.Sum64()
+	return p.result
+}
+
+// note records an event.
+func (p *play) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	p.sum.Write([]byte(text))
+	if p.trace {
+		p.result.Events = append(p.result.Events, fmt.Sprintf("%12v %s", p.now, text))
+	}
+}
+
+// fault records something that must not be.
+func (p *play) fault(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	p.note("FAULT %s", text)
+	if len(p.result.Faults) < faultsMax {
+		p.result.Faults = append(p.result.Faults, text)
+	}
+}
+
+func (p *play) open() error {
+	p.world = sim.New(p.plan.Seed)
+	var drivers []driver.Driver
+	for i := range p.plan.cores {
+		d := p.world.Driver(i, sim.Config{BufferSize: 512, Buffers: 16, BuffersMax: 64})
+		p.drivers, drivers = append(p.drivers, d), append(drivers, d)
+	}
+	p.cores = coreruntime.NewManuals(coreruntime.Config{BufferSize: 512, Buffers: 16, BuffersMax: 64, Logger: quiet()}, drivers...)
+	p.restive = make([]bool, len(p.cores))
+	p.server = &h2.Server{Runtime: p.cores[0].Runtime(), Handler: h2.HandlerFunc(handle), TLSConfig: serverTLS(), Logger: quiet(),
+		Limits: h2.Limits{StreamsMax: p.plan.streams, StreamWindowMax: 3000, OutBufferMax: 32 << 10}}
+	lc := corenet.ListenConfig{Conn: corenet.ConnConfig{OutBufferMax: 32 << 10, RecvTurnMax: 4096}}
+	ln, err := lc.Listen(p.server.Runtime, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	p.listener = ln
+	p.addr = ln.Addr().(*net.TCPAddr).AddrPort()
+	p.settle()
+	go func() {
+		if len(p.plan.clients) > 0 && p.plan.clients[0].secure {
+			p.served <- p.server.ServeTLS(ln, nil)
+		} else {
+			p.served <- p.server.Serve(ln)
+		}
+	}()
+	p.awaitMail()
+	p.settle()
+	if probe, err := p.world.Dial(p.addr); err != nil { // Serve has refused and closed the listener
+		return <-p.served
+	} else {
+		probe.Close()
+	}
+	p.world.SetFaults(p.plan.faults)
+	return nil
+}
+
+// awaitMail waits until a goroutine has posted to every core: from then on nothing happens but by our turns.
+func (p *play) awaitMail() {
+	for _, c := range p.cores {
+		for !c.HasMail() {
+			runtime.Gosched()
+		}
+	}
+	for i := range p.restive {
+		p.restive[i] = true
+	}
+}
+
+func (p *play) connect(id int, plan clientPlan) {
+	peer, err := p.world.Dial(p.addr)
+	if err != nil {
+		p.fault("client %d cannot connect: %v", id, err)
+		return
+	}
+	p.clients = append(p.clients, newClient(p, id, plan, peer))
+}
+
+// round lets every client and every core with a reason act once.
+func (p *play) round() {
+	p.now += 20 * time.Microsecond
+	p.world.Advance(20 * time.Microsecond)
+	for _, c := range p.clients {
+		if !p.world.Chance(p.plan.faults.PeerStall) {
+			c.pump()
+		}
+	}
+	p.turn()
+}
+
+// turn turns the cores that have a reason to: work left by their last turn, a wake-up, completions, a timer. A core
+// that nobody woke stays asleep, as a real one would.
+func (p *play) turn() (any bool) {
+	for i, c := range p.cores {
+		at := c.NextTimer()
+		if !p.restive[i] && !p.drivers[i].Pending() && (at < 0 || at > p.now) {
+			continue
+		}
+		any = true
+		c.Turn(p.now)
+		p.restive[i] = !c.Idle()
+	}
+	return any
+}
+
+// settle turns until every core sleeps.
+func (p *play) settle() {
+	for n := 0; p.turn(); n++ {
+		if n > roundsMax {
+			p.fault("the cores find no rest")
+			return
+		}
+	}
+}
+
+// pass lets time go by, stopping at every timer.
+func (p *play) pass(d time.Duration) {
+	for end := p.now + d; p.now < end; {
+		to := end
+		for _, c := range p.cores {
+			if at := c.NextTimer(); at > p.now {
+				to = min(to, at)
+			}
+		}
+		p.world.Advance(to - p.now)
+		p.now = to
+		p.round()
+	}
+}
+
+// step does one step of the plan.
+func (p *play) step(s step) {
+	if p.world.Chance(p.plan.faults.ClockJump) {
+		p.excuseAll("the clock jumped")
+		p.world.Advance(time.Hour)
+		p.now += time.Hour
+		p.note("the clock jumps")
+	}
+	switch s.act {
+	case rest:
+		for range s.n {
+			p.round()
+		}
+		return
+	case pause:
+		p.pass(time.Duration(s.n) * time.Millisecond)
+		return
+	case shutdown:
+		p.shutdown()
+		return
+	}
+	if s.client < len(p.clients) {
+		p.clients[s.client].do(s)
+	}
+}
+
+func (p *play) excuseAll(why string) {
+	for _, c := range p.clients {
+		if c.excuse == "" {
+			c.excuse = why
+		}
+	}
+}
+
+// shutdown begins a graceful stop: its goroutine posts to every core, waits until the listener is closed, and posts
+// again. It does so at the same points of every run, because the cores stand still until its posts are there.
+func (p *play) shutdown() {
+	if p.shut != nil {
+		return
+	}
+	p.note("the server shuts down")
+	p.excuseAll("the server shut down")
+	p.shut = make(chan error, 1)
+	go func() { p.shut <- p.server.Shutdown(context.Background()) }()
+	p.awaitMail()
+	for !p.listenerClosed() {
+		p.turn()
+	}
+	p.awaitMail()
+}
+
+func (p *play) listenerClosed() bool {
+	select {
+	case <-p.listener.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// finish gives all streams the time and the credit to end.
+func (p *play) finish() {
+	for _, c := range p.clients {
+		c.lazy = false
+		if !c.over && !c.ended {
+			c.widen(1 << 16)
+			c.credit()
+		}
+	}
+	moved := 0
+	for n := 0; !p.done(); n++ {
+		for _, c := range p.clients {
+			c.goOn()
+		}
+		p.round()
+		if n%50 == 49 {
+			p.pass(5 * time.Millisecond)
+		}
+		if now := p.moved(); now != moved {
+			moved, n = now, 0
+		}
+		if n > roundsMax {
+			p.tellOpen()
+			return
+		}
+	}
+}
+
+func (p *play) done() bool {
+	for _, c := range p.clients {
+		if !c.done() {
+			return false
+		}
+	}
+	return true
+}
+
+// moved counts the bytes that the clients have sent and received.
+func (p *play) moved() (n int) {
+	for _, c := range p.clients {
+		n += c.tube.moved
+	}
+	return n
+}
+
+func (p *play) tellOpen() {
+	for _, c := range p.clients {
+		if c.done() {
+			continue
+		}
+		p.fault("client %d does not come to its end: over %v, GOAWAY %v, wantEnd %v, excuse %q", c.id, c.over, c.goaway, c.wantEnd, c.excuse)
+		for _, s := range c.order {
+			if !s.over() {
+				s.fault("still open: fields %v, %d bytes of body, sent %d of %d; windows: ours %d, the connection's %d",
+					s.fields, s.got, s.sent, s.n, s.room, c.room)
+			}
+		}
+	}
+}
+
+// close ends the server and looks at what is left.
+func (p *play) close() {
+	p.world.SetFaults(sim.Faults{})
+	for _, c := range p.clients {
+		for _, s := range c.order {
+			p.result.Requests++
+			if s.ended {
+				p.result.Answers++
+			} else {
+				p.result.Excused++
+			}
+		}
+		if !c.over {
+			c.over, c.tube.closed = true, true
+			c.tube.peer.Close()
+		}
+		if c.shake != nil {
+			c.shake.stop()
+		}
+	}
+	p.settle()
+	closed := make(chan error, 1)
+	go func() { closed <- p.server.Close() }()
+	p.await(closed, "Close")
+	if p.shut != nil {
+		p.await(p.shut, "Shutdown")
+	}
+	p.await(p.served, "Serve")
+	if n := p.tasksLeft(); n > 0 {
+		p.fault("%d tasks do not end", n) // CloseManual would end them by Goexit, and with them this goroutine
+		return
+	}
+	if m := p.server.Metrics(); m.ConnsOpen != 0 || m.StreamsOpen != 0 {
+		p.fault("the server's metrics say %d connections and %d streams are open", m.ConnsOpen, m.StreamsOpen)
+	}
+	for i, c := range p.cores {
+		if err := c.CloseManual(); err != nil {
+			p.fault("core %d: %v", i, err)
+		}
+	}
+	if n := p.world.OpenFDs(); n != 0 {
+		p.fault("%d descriptors are left open", n)
+	}
+}
+
+// tasksLeft lets canceled handlers finish and returns how many do not.
+func (p *play) tasksLeft() (n int) {
+	for range 200 {
+		n = 0
+		for _, c := range p.cores {
+			n += c.Snapshot().Tasks
+		}
+		if n == 0 {
+			return 0
+		}
+		p.pass(10 * time.Millisecond)
+	}
+	return n
+}
+
+// await turns the cores until a goroutine's call returns. Nothing is noted any more: its order is not ours.
+func (p *play) await(done chan error, what string) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		select {
+		case <-done:
+			return
+		default:
+			p.now += time.Millisecond
+			p.world.Advance(time.Millisecond)
+			for i := range p.restive {
+				p.restive[i] = true
+			}
+			p.turn()
+		}
+	}
+	panic(what + " does not return")
+}
