@@ -331,11 +331,13 @@ func TestRebalanceOnTheKernel(t *testing.T) {
 func TestMovesWhileEverythingEnds(t *testing.T) {
 	for _, end := range []string{"the listener", "the runtime"} {
 		t.Run(end, func(t *testing.T) {
-			for range 5 {
-				for _, kind := range []driver.Kind{driver.Uring, driver.Epoll} {
-					leak.Check(t)
-					moveAndEnd(t, kind, end == "the runtime")
-				}
+			for _, kind := range []driver.Kind{driver.Uring, driver.Epoll} {
+				t.Run(string(kind), func(t *testing.T) {
+					for range 5 {
+						leak.Check(t)
+						moveAndEnd(t, kind, end == "the runtime")
+					}
+				})
 			}
 		})
 	}
