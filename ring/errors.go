@@ -2,9 +2,7 @@ package ring
 
 import (
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +14,9 @@ type Error struct {
 	Cause  string
 	Remedy string
 	Kernel string // release of the running kernel
+	// Facts are what the machine said when the call failed: the evidence for Cause. Its Features are asked
+	// for only by Open; the other calls leave them empty. Nil when the errno says it all.
+	Facts *Facts
 }
 
 // Error is one line: call, errno, cause, kernel, remedy.
@@ -26,69 +27,10 @@ func (e *Error) Error() string {
 // Unwrap returns the errno.
 func (e *Error) Unwrap() error { return e.Errno }
 
-// evidence is what the machine says about itself, read before anything is blamed: EPERM alone does not
-// tell a sysctl from a seccomp filter.
-type evidence struct {
-	kernel   string
-	disabled int  // kernel.io_uring_disabled, -1: no such sysctl (before 6.6, or no /proc)
-	member   bool // CAP_SYS_ADMIN, or in kernel.io_uring_group: what disabled = 1 asks for
-	seccomp  int  // of this thread: 0 none, 1 strict, 2 filter, -1 unknown
-	memlock  uint64
-}
-
-func gather() evidence {
-	ev := evidence{kernel: KernelRelease(), disabled: -1, seccomp: -1}
-	if b, err := os.ReadFile("/proc/sys/kernel/io_uring_disabled"); err == nil {
-		ev.disabled = atoi(string(b))
-	}
-	if b, err := os.ReadFile("/proc/thread-self/status"); err == nil {
-		ev.seccomp = atoi(statusField(string(b), "Seccomp"))
-		caps, _ := strconv.ParseUint(statusField(string(b), "CapEff"), 16, 64)
-		ev.member = caps&(1<<unix.CAP_SYS_ADMIN) != 0 || inGroup(statusField(string(b), "Groups"))
-	}
-	var lim unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &lim); err == nil {
-		ev.memlock = lim.Cur
-	}
-	return ev
-}
-
-// statusField returns the value of one line of /proc/thread-self/status.
-func statusField(status, name string) string {
-	for line := range strings.Lines(status) {
-		if v, ok := strings.CutPrefix(line, name+":"); ok {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
-}
-
-func inGroup(groups string) bool {
-	b, err := os.ReadFile("/proc/sys/kernel/io_uring_group")
-	if err != nil {
-		return false
-	}
-	want := strings.TrimSpace(string(b))
-	for _, g := range append(strings.Fields(groups), strconv.Itoa(os.Getegid())) {
-		if g == want {
-			return true
-		}
-	}
-	return false
-}
-
-func atoi(s string) int {
-	n, err := strconv.Atoi(strings.TrimSpace(s))
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
 // explain makes the error of a failed setup, register or mmap. missing is the required setup flag that
 // the kernel refused, 0 if none.
-func explain(op string, errno unix.Errno, missing uint32, ev evidence) *Error {
-	e := &Error{Op: op, Errno: errno, Kernel: ev.kernel}
+func explain(op string, errno unix.Errno, missing uint32, ev Facts) *Error {
+	e := &Error{Op: op, Errno: errno, Kernel: ev.Kernel, Facts: &ev}
 	switch errno {
 	case unix.ENOSYS:
 		e.Cause, e.Remedy = explainNoSys(ev)
@@ -110,7 +52,8 @@ func explain(op string, errno unix.Errno, missing uint32, ev evidence) *Error {
 
 const (
 	seccompRemedy = "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile: " +
-		"docker run --security-opt seccomp=PROFILE.json, or in Kubernetes seccompProfile {type: Localhost}; or use the epoll driver"
+		"docker run --security-opt seccomp=bench/docker/seccomp.json, or in Kubernetes seccompProfile {type: Localhost} " +
+		"(SECURITY.md); or use the epoll driver"
 	otherRemedy = "ask for io_uring in the security module's policy (SELinux, AppArmor, a sandbox such as gVisor), or use the epoll driver"
 )
 
@@ -118,28 +61,43 @@ func needKernel(release string) string {
 	return "run Linux " + release + " or newer, or use the epoll driver"
 }
 
-func explainNoSys(ev evidence) (cause, remedy string) {
+func explainNoSys(ev Facts) (cause, remedy string) {
 	switch {
-	case ev.seccomp == 2 && kernelAtLeast(ev.kernel, 5, 1):
-		return "a seccomp filter answers ENOSYS for system calls it does not know (Seccomp: 2 in /proc/self/status)", seccompRemedy
-	case kernelAtLeast(ev.kernel, 5, 1):
+	case ev.Seccomp == 2 && ev.hasUring():
+		return "a seccomp filter answers ENOSYS for system calls it does not know (Seccomp: 2 in /proc/self/status" + ev.trial() + ")", seccompRemedy
+	case kernelAtLeast(ev.Kernel, 5, 1):
 		return "this kernel was built without CONFIG_IO_URING, or a sandbox hides it", "use a kernel with CONFIG_IO_URING=y, or the epoll driver"
 	}
 	return "this kernel is older than io_uring", needKernel("6.1")
 }
 
-func explainPerm(ev evidence) (cause, remedy string) {
+// explainPerm looks at the sysctl first, because the kernel does so before it looks at anything else, and
+// then at the trial: the sysctl stops io_uring_setup alone, so that a filter is at work besides when the other
+// calls do not reach the kernel either.
+func explainPerm(ev Facts) (cause, remedy string) {
+	cause, remedy = ev.sysctlCause()
 	switch {
-	case ev.disabled == 2:
+	case cause != "" && ev.Seccomp == 2 && ev.filtered():
+		return cause + "; and a seccomp filter refuses it too (Seccomp: 2" + ev.trial() + ")", "both: " + remedy + "; and " + seccompRemedy
+	case cause != "":
+		return cause, remedy
+	case ev.Seccomp == 2 && !ev.module():
+		return fmt.Sprintf("a seccomp filter refuses it (Seccomp: 2 in /proc/self/status, kernel.io_uring_disabled is %s%s)", disabledText(ev.Disabled), ev.trial()), seccompRemedy
+	}
+	return fmt.Sprintf("neither a sysctl (kernel.io_uring_disabled is %s) nor a seccomp filter (Seccomp: %d%s) refuses it, so a security module does",
+		disabledText(ev.Disabled), ev.Seccomp, ev.trial()), otherRemedy
+}
+
+// sysctlCause is empty when the sysctl allows this process io_uring, or does not exist.
+func (f Facts) sysctlCause() (cause, remedy string) {
+	switch {
+	case f.Disabled == 2:
 		return "the sysctl kernel.io_uring_disabled is 2: io_uring is off for every process", "sysctl -w kernel.io_uring_disabled=0, or use the epoll driver"
-	case ev.disabled == 1 && !ev.member:
+	case f.Disabled == 1 && !f.Member:
 		return "the sysctl kernel.io_uring_disabled is 1: io_uring is for CAP_SYS_ADMIN and the group kernel.io_uring_group only",
 			"run the process in that group (sysctl kernel.io_uring_group), or sysctl -w kernel.io_uring_disabled=0, or use the epoll driver"
-	case ev.seccomp == 2:
-		return fmt.Sprintf("a seccomp filter refuses it (Seccomp: 2 in /proc/self/status, kernel.io_uring_disabled is %s)", disabledText(ev.disabled)), seccompRemedy
 	}
-	return fmt.Sprintf("neither a sysctl (kernel.io_uring_disabled is %s) nor a seccomp filter (Seccomp: %d) refuses it, so a security module does",
-		disabledText(ev.disabled), ev.seccomp), otherRemedy
+	return "", ""
 }
 
 func disabledText(n int) string {
@@ -149,21 +107,21 @@ func disabledText(n int) string {
 	return strconv.Itoa(n)
 }
 
-func explainNoMem(ev evidence) (cause, remedy string) {
-	if ev.kernel != "" && !kernelAtLeast(ev.kernel, 5, 12) {
-		return fmt.Sprintf("the ring does not fit into RLIMIT_MEMLOCK (%d bytes)", ev.memlock), "raise it (ulimit -l, LimitMEMLOCK=)"
+func explainNoMem(ev Facts) (cause, remedy string) {
+	if ev.Kernel != "" && !kernelAtLeast(ev.Kernel, 5, 12) {
+		return fmt.Sprintf("the ring does not fit into RLIMIT_MEMLOCK (%d bytes)", ev.Memlock), "raise it (ulimit -l, LimitMEMLOCK=)"
 	}
 	return "the memory of the cgroup or the machine is used up: rings are charged to the cgroup",
 		"raise memory.max of the cgroup, or use fewer cores, entries or buffers"
 }
 
-func explainInvalid(missing uint32, ev evidence) (cause, remedy string) {
+func explainInvalid(missing uint32, ev Facts) (cause, remedy string) {
 	for _, f := range required() {
 		if f.bit == missing {
 			return "this kernel does not know " + f.name + " (Linux " + f.since + ")", needKernel("6.1")
 		}
 	}
-	if !kernelAtLeast(ev.kernel, kernelBaselineMajor, kernelBaselineMinor) {
+	if !kernelAtLeast(ev.Kernel, kernelBaselineMajor, kernelBaselineMinor) {
 		return "this kernel is older than what percore needs", needKernel("6.1")
 	}
 	return "the kernel refuses the arguments", "choose other sizes, or use the epoll driver and report this line"

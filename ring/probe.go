@@ -15,21 +15,30 @@ func (r *Ring) checkOpcodes() error {
 		return explain("io_uring_register(PROBE)", errno, 0, gather())
 	}
 	if name := missingOpcode(p); name != "" {
-		return &Error{Op: "io_uring_register(PROBE)", Errno: unix.EOPNOTSUPP, Kernel: KernelRelease(),
-			Cause: "this kernel's io_uring lacks the operation " + name, Remedy: needKernel("6.1")}
+		return lacking("io_uring_register(PROBE)", "the operation "+name)
 	}
 	return nil
 }
 
+// lacking is the error of a kernel without something of the baseline.
+func lacking(op, what string) *Error {
+	ev := gather()
+	return &Error{Op: op, Errno: unix.EOPNOTSUPP, Kernel: ev.Kernel, Facts: &ev,
+		Cause: "this kernel's io_uring lacks " + what, Remedy: needKernel("6.1")}
+}
+
+// opcodes are the operations in use; bit is the opcode.
+func opcodes() []flag {
+	return []flag{
+		{opNop, "IORING_OP_NOP", "5.1"}, {opPollAdd, "IORING_OP_POLL_ADD", "5.1"}, {opAccept, "IORING_OP_ACCEPT", "5.5"},
+		{opAsyncCancel, "IORING_OP_ASYNC_CANCEL", "5.5"}, {opConnect, "IORING_OP_CONNECT", "5.5"}, {opRead, "IORING_OP_READ", "5.6"},
+		{opSend, "IORING_OP_SEND", "5.6"}, {opRecv, "IORING_OP_RECV", "5.6"},
+	}
+}
+
 func missingOpcode(p *probe) string {
-	for _, op := range []struct {
-		code int
-		name string
-	}{
-		{opNop, "IORING_OP_NOP"}, {opPollAdd, "IORING_OP_POLL_ADD"}, {opAccept, "IORING_OP_ACCEPT"}, {opAsyncCancel, "IORING_OP_ASYNC_CANCEL"},
-		{opConnect, "IORING_OP_CONNECT"}, {opRead, "IORING_OP_READ"}, {opSend, "IORING_OP_SEND"}, {opRecv, "IORING_OP_RECV"},
-	} {
-		if p.ops[op.code].flags&probeOpSupported == 0 {
+	for _, op := range opcodes() {
+		if p.ops[op.bit].flags&probeOpSupported == 0 {
 			return op.name
 		}
 	}
@@ -42,8 +51,7 @@ func checkFeatures(features uint32) error {
 		{featSingleMmap, "IORING_FEAT_SINGLE_MMAP", "5.4"}, {featNoDrop, "IORING_FEAT_NODROP", "5.5"}, {featExtArg, "IORING_FEAT_EXT_ARG", "5.11"},
 	} {
 		if features&f.bit == 0 {
-			return &Error{Op: "io_uring_setup", Errno: unix.EOPNOTSUPP, Kernel: KernelRelease(),
-				Cause: "this kernel's io_uring lacks " + f.name + " (Linux " + f.since + ")", Remedy: needKernel("6.1")}
+			return lacking("io_uring_setup", f.name+" (Linux "+f.since+")")
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +58,14 @@ type Ring struct {
 // Open makes a ring for the calling thread. The error is an *Error that says what is wrong and what to
 // change; errors.Is finds the errno in it.
 func Open(cfg Config) (*Ring, error) {
+	r, err := openRing(cfg)
+	if e := (*Error)(nil); errors.As(err, &e) && e.Facts != nil {
+		e.Facts.Features = features()
+	}
+	return r, err
+}
+
+func openRing(cfg Config) (*Ring, error) {
 	p, fd, err := setup(cfg)
 	if err != nil {
 		return nil, err

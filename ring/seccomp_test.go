@@ -13,7 +13,7 @@ import (
 
 // A real seccomp filter, as a container runtime installs it, on one thread that ends with the test.
 func TestSeccompIsBlamedByEvidence(t *testing.T) {
-	if gather().disabled > 0 {
+	if gather().Disabled > 0 {
 		t.Skip("needs kernel.io_uring_disabled = 0: the sysctl comes before any filter")
 	}
 	for errno, want := range map[unix.Errno]string{unix.EPERM: "a seccomp filter refuses it", unix.ENOSYS: "a seccomp filter answers ENOSYS"} {

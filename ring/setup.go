@@ -73,7 +73,7 @@ func checkConfig(cfg Config) (uint32, params, error) {
 
 // climb tries the best flags first and drops the droppable ones, one at a time, while the kernel says
 // EINVAL and only then: any other errno has nothing to do with flags.
-func climb(entries uint32, want params, call setupCall, ev func() evidence) (*params, int, error) {
+func climb(entries uint32, want params, call setupCall, ev func() Facts) (*params, int, error) {
 	p, fd, errno := try(entries, want, call)
 	for _, f := range droppable() {
 		if errno != unix.EINVAL {

@@ -49,7 +49,7 @@ func TestFlagsAreDroppedOneByOne(t *testing.T) {
 
 func TestRequiredFlagsAreNamed(t *testing.T) {
 	entries, want := firstTry(t)
-	ev := func() evidence { return evidence{kernel: "5.15.0-91-generic"} }
+	ev := func() Facts { return Facts{Kernel: "5.15.0-91-generic"} }
 	for _, tc := range []struct {
 		known uint32
 		want  string

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Thread makes io_uring_setup fail with errno on the calling thread, for good; its goroutine must be locked to it and
-// never unlock. See seccomp(2).
+// Thread makes io_uring_setup, io_uring_enter and io_uring_register fail with errno on the calling thread, for good; its
+// goroutine must be locked to it and never unlock. See seccomp(2).
 func Thread(errno unix.Errno) error { return install(errno, 0) }
 
 // Process is Thread for all threads of the process, for good.
@@ -20,7 +20,9 @@ func install(errno unix.Errno, flags uintptr) error {
 	}
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // seccomp_data.nr
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_IO_URING_SETUP},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 2, K: unix.SYS_IO_URING_SETUP},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 1, K: unix.SYS_IO_URING_ENTER},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_IO_URING_REGISTER},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
