@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func binaryOf(name string) string { return path.Base(name) + ".test" }
 // suitesOf are the plans as the flags want them; where they run is not said yet.
 func (o *options) suitesOf(plans []plan) (list []suite.Suite) {
 	for _, p := range plans {
-		list = append(list, suite.Suite{Name: p.name, Skip: p.skip(), Only: o.only, Count: o.count, Timeout: o.each})
+		list = append(list, suite.Suite{Name: p.name, Skip: p.skip(), Only: cmp.Or(o.only, p.only), Count: o.count, Timeout: o.each})
 	}
 	return list
 }
