@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/percore/percore/internal/deny"
+	"github.com/percore/percore/ring"
 )
 
 // deniedEnv tells a child process of this test which errno its seccomp filter answers io_uring_setup with.
@@ -59,7 +60,13 @@ func startDenied(t *testing.T, errno unix.Errno) {
 		t.Errorf("the log says: %s", text)
 	}
 	cfg.Driver = DriverUring
-	if _, err := Start(context.Background(), cfg); !errors.Is(err, errno) {
+	_, err = Start(context.Background(), cfg)
+	if !errors.Is(err, errno) {
 		t.Errorf("uring on request: %v", err)
+	}
+	for _, err := range []error{err, info.DriverReason, Diagnose().Reason} {
+		if e := (*ring.Error)(nil); !errors.As(err, &e) || e.Facts == nil || e.Facts.Seccomp != 2 || e.Facts.Trials[1].Errno != errno {
+			t.Errorf("%v does not carry the facts", err)
+		}
 	}
 }
