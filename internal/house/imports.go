@@ -17,6 +17,10 @@ var pureOurs = []string{"internal/invariants", "internal/plant"}
 
 // outside are the only foreign packages; tests, examples and benches may use more of x/net.
 var outside = []string{"golang.org/x/sys/unix", "golang.org/x/net/http2/hpack"}
+
+// tagged are foreign packages that only files of one name may import: they have a build tag.
+var tagged = map[string]string{"github.com/pawelgaczynski/giouring": "ring/prep_giouring.go"}
+
 var outsideTests = []string{"golang.org/x/net/http2"}
 
 // checkDirection: ring <- runtime <- net <- tls <- h2 <- examples, bench.
@@ -57,7 +61,7 @@ func checkImports(f *File) (bad []string) {
 		if imp.Name != nil && (ours || colliding || imp.Name.Name == ".") {
 			bad = append(bad, f.at(imp.Pos(), "%s needs no alias: the package clauses differ already", p))
 		}
-		if strings.Contains(strings.SplitN(p, "/", 2)[0], ".") && !ours && !contains(outside, p) && !((f.test || layers[f.top] == 6) && contains(outsideTests, p)) {
+		if strings.Contains(strings.SplitN(p, "/", 2)[0], ".") && !ours && !contains(outside, p) && tagged[p] != f.path && !((f.test || layers[f.top] == 6) && contains(outsideTests, p)) {
 			bad = append(bad, f.at(imp.Pos(), "%s is not one of the packages we depend on", p))
 		}
 		if p == "unsafe" && outsideRing(f) {
