@@ -245,20 +245,25 @@ func (p *play) excuseAll(why string) {
 	}
 }
 
-// shutdown begins a graceful stop: its goroutine posts to every core, waits until the listener is closed, and posts
-// again. It does so at the same points of every run, because the cores stand still until its posts are there.
+// shutdown begins a graceful stop. The listener is closed from here first: Shutdown's goroutine then has nothing to
+// wait for and posts to every core at once, at the same point of every run.
 func (p *play) shutdown() {
 	if p.shut != nil {
 		return
 	}
 	p.note("the server shuts down")
 	p.excuseAll("the server shut down")
-	p.shut = make(chan error, 1)
-	go func() { p.shut <- p.server.Shutdown(context.Background()) }()
-	p.awaitMail()
+	p.listener.Close()
 	for !p.listenerClosed() {
 		p.turn()
 	}
+	for i := range p.cores {
+		for p.cores[i].HasMail() {
+			p.cores[i].Turn(p.now)
+		}
+	}
+	p.shut = make(chan error, 1)
+	go func() { p.shut <- p.server.Shutdown(context.Background()) }()
 	p.awaitMail()
 }
 
