@@ -43,9 +43,13 @@ func (c *Core) Turn(now time.Duration) {
 // Wait brought none. For tests of manual cores.
 func (c *Core) Idle() bool { return !c.busy() && c.cqLen == 0 }
 
-// HasMail reports whether a function that was posted waits for the core's next turn. For tests of manual cores,
-// which thereby know that another goroutine has got as far.
-func (c *Core) HasMail() bool { return c.mail.head.Load() != nil }
+// HasMail reports whether a function that was posted waits for the core's next turn, and its poster has woken the
+// core and gone on. For tests of manual cores, which thereby know that another goroutine has got as far.
+func (c *Core) HasMail() bool { return c.mail.head.Load() != nil && c.mail.users.Load() == 0 }
+
+// SetWallTime makes t the wall clock's time when the core's clock is 0, for all cores of its runtime: what is made of
+// the wall clock, as a date field, then is the same in every run. For tests of manual cores, before the first turn.
+func (c *Core) SetWallTime(t time.Time) { c.rt.epoch = t }
 
 // NextTimer returns when the core's next timer wants a turn, negative if there is none. For tests of
 // manual cores.

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"context"
 	"runtime"
 	"time"
 
@@ -102,13 +103,11 @@ func (p *play) close() {
 		}
 	}
 	p.settle()
-	closed := make(chan error, 1)
-	go func() { closed <- p.server.Close() }()
-	p.await(closed, "Close")
-	if p.shut != nil {
-		p.await(p.shut, "Shutdown")
+	if p.shut {
+		p.await("Shutdown", func() error { return p.server.Shutdown(context.Background()) })
 	}
-	p.await(p.served, "Serve")
+	p.await("Close", p.server.Close)
+	p.await("Serve", func() error { return <-p.served })
 	if n := p.tasksLeft(); n > 0 {
 		p.fault("%d tasks do not end", n) // CloseManual would end them by Goexit, and with them this goroutine
 		return
@@ -141,8 +140,10 @@ func (p *play) tasksLeft() (n int) {
 	return n
 }
 
-// await turns the cores until a goroutine's call returns. Nothing is noted any more: its order is not ours.
-func (p *play) await(done chan error, what string) {
+// await turns the cores until a call on a goroutine returns. Nothing is noted any more: its order is not ours.
+func (p *play) await(what string, call func() error) {
+	done := make(chan error, 1)
+	go func() { done <- call() }()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
 		select {
 		case <-done:

@@ -50,7 +50,7 @@ func TestRandomSeeds(t *testing.T) {
 
 // TestReplay plays seeds twice: every event must be the same.
 func TestReplay(t *testing.T) {
-	for seed := uint64(1); seed <= 40; seed++ {
+	for seed := uint64(1); seed <= 200; seed++ {
 		a, b := Play(NewPlan(seed), true), Play(NewPlan(seed), true)
 		if a.Hash == b.Hash {
 			continue
