@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,9 +14,14 @@ import (
 )
 
 func main() {
-	file := flag.String("o", "bench/docker/seccomp.json", "`file` to write")
+	dir := flag.String("dir", "bench/docker", "`folder` to write to")
 	flag.Parse()
-	if err := os.WriteFile(*file, encode(newProfile()), 0o644); err != nil {
+	p := newProfile()
+	err := errors.Join(
+		os.WriteFile(filepath.Join(*dir, "seccomp.json"), encode(p), 0o644),
+		os.WriteFile(filepath.Join(*dir, "seccomp-kubernetes.json"), encode(resolve(p)), 0o644),
+	)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "seccomp:", err)
 		os.Exit(1)
 	}
@@ -104,7 +111,7 @@ func (p profile) withCapabilities() profile {
 	return p
 }
 
-func encode(p profile) []byte {
+func encode(p any) []byte {
 	text, err := json.MarshalIndent(p, "", "\t")
 	if err != nil {
 		panic("BUG: " + err.Error()) // strings and numbers only
