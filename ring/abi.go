@@ -77,6 +77,14 @@ type regWait struct {
 	pad2        [2]uint64
 }
 
+// restriction is struct io_uring_restriction; value is a register op, an opcode or entry flags.
+type restriction struct {
+	opcode uint16
+	value  uint8
+	resv   uint8
+	resv2  [3]uint32
+}
+
 // memRegionReg is struct io_uring_mem_region_reg, memRegionDesc struct io_uring_region_desc.
 type memRegionReg struct {
 	desc  uint64
@@ -139,6 +147,7 @@ var (
 	_ [16]byte   = [unsafe.Sizeof(timespec{})]byte{}
 	_ [24]byte   = [unsafe.Sizeof(geteventsArg{})]byte{}
 	_ [64]byte   = [unsafe.Sizeof(regWait{})]byte{}
+	_ [16]byte   = [unsafe.Sizeof(restriction{})]byte{}
 	_ [32]byte   = [unsafe.Sizeof(memRegionReg{})]byte{}
 	_ [64]byte   = [unsafe.Sizeof(memRegionDesc{})]byte{}
 	_ [16]byte   = [unsafe.Sizeof(bufEntry{})]byte{}

@@ -58,6 +58,7 @@ const (
 // Register opcodes, io_uring_register(2).
 const (
 	registerProbe       = 8
+	registerRestrict    = 11 // 5.10
 	registerEnableRings = 12
 	registerRingFDs     = 20
 	unregisterRingFDs   = 21
@@ -67,6 +68,9 @@ const (
 	memRegionWaitArg    = 1 << 0
 	memRegionUser       = 1 << 0
 	regWaitTimeout      = 1 << 0
+	restrictRegisterOp  = 0
+	restrictSQEOp       = 1
+	restrictSQEFlags    = 2
 	probeOpSupported    = 1 << 0
 	registerAnyIndex    = ^uint32(0)
 	pbufEntriesMax      = 1 << 15

@@ -20,6 +20,8 @@ type Config struct {
 	NoIOWait Switch
 	// RegisterWait lets the kernel read the timeout of a sleep where it lies (6.13).
 	RegisterWait Switch
+	// Restrict lets the ring do what percore needs and nothing else, for good (5.10): see restrict.go.
+	Restrict bool
 }
 
 // Switch says whether an optional kernel feature may be used.
@@ -90,6 +92,11 @@ func (r *Ring) open(cfg Config) error {
 	}
 	if cfg.RegisterWait == Auto {
 		r.registerWait()
+	}
+	if cfg.Restrict {
+		if err := r.restrict(); err != nil {
+			return err
+		}
 	}
 	if err := r.enable(); err != nil {
 		return err

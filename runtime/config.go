@@ -85,6 +85,13 @@ type Config struct {
 	// OffloadMax bounds how many Offload calls of one core run at once; default 256. Further ones wait.
 	OffloadMax int
 
+	// Off switches off single features that are used by default where the kernel has them.
+	Off Off
+	// Restrict lets each ring do what percore needs and nothing else, for good: network operations, cancel,
+	// poll (IORING_REGISTER_RESTRICTIONS, io_uring_register(2)). It costs nothing; default false, because an
+	// operation that a later version needs must then be allowed there. epoll has no rings and ignores it.
+	Restrict bool
+
 	// Logger takes warnings and stalls; default slog.Default().
 	Logger *slog.Logger
 }

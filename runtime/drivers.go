@@ -32,7 +32,7 @@ func uringOpener(cfg Config) opener {
 	return func(int) (driver.Driver, error) {
 		d, err := uring.Open(uring.Config{
 			Entries: cfg.Entries, CQEntries: cfg.CQEntries,
-			BufferSize: cfg.BufferSize, Buffers: cfg.Buffers, BuffersMax: cfg.BuffersMax,
+			BufferSize: cfg.BufferSize, Buffers: cfg.Buffers, BuffersMax: cfg.BuffersMax, Ring: cfg.ring(),
 		})
 		if err != nil {
 			return nil, err // not d: a typed nil would not be nil

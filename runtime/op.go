@@ -132,5 +132,11 @@ func (c *Core) completeStale(cq driver.Completion) {
 // Driver returns what moves this core's bytes. Core only.
 func (c *Core) Driver() driver.Driver { return c.drv }
 
-// TrySend writes p to fd without waiting. Core only.
-func (c *Core) TrySend(fd int, p []byte) (int, unix.Errno) { return c.drv.TrySend(fd, p) }
+// TrySend writes p to fd without waiting. With Off.InlineSend it takes nothing: EAGAIN, and everything goes by
+// an op. Core only.
+func (c *Core) TrySend(fd int, p []byte) (int, unix.Errno) {
+	if c.cfg.Off.InlineSend {
+		return 0, unix.EAGAIN
+	}
+	return c.drv.TrySend(fd, p)
+}

@@ -17,6 +17,8 @@ type options struct {
 	cores                    int    // 0: as many as the process may use
 	pin                      coreruntime.PinMode
 	driver                   coreruntime.DriverMode
+	restrict                 bool // rings do network operations only
+	off                      coreruntime.Off
 }
 
 // coresMax is what the runtime takes; more is a slip of the finger.
@@ -27,7 +29,7 @@ const flagsGood = -1
 
 func parseFlags(args []string, errOut io.Writer) (options, int) {
 	var o options
-	driver := "auto"
+	driver, off := "auto", ""
 	set := flag.NewFlagSet("server", flag.ContinueOnError)
 	set.SetOutput(errOut)
 	set.StringVar(&o.addr, "addr", ":8080", "cleartext `address` (HTTP/2 with prior knowledge); empty: none")
@@ -37,6 +39,8 @@ func parseFlags(args []string, errOut io.Writer) (options, int) {
 	set.IntVar(&o.cores, "cores", 0, "`number` of cores; 0: the CPUs this process may use")
 	set.Var((*pinFlag)(&o.pin), "pin", "bind each core's thread to a CPU: auto, always (also a bare -pin) or never")
 	set.StringVar(&driver, "driver", driver, "auto, uring or epoll")
+	set.BoolVar(&o.restrict, "restrict", false, "let the rings do network operations only (IORING_REGISTER_RESTRICTIONS)")
+	set.StringVar(&off, "off", "", "`features` not to use: no-sqarray, registered-ring, registered-wait, no-iowait, inline-send")
 	set.StringVar(&o.debugAddr, "debug-addr", "", "`address` for metrics and pprof; keep it private; empty: none")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -44,14 +48,17 @@ func parseFlags(args []string, errOut io.Writer) (options, int) {
 		}
 		return o, 2
 	}
-	if err := o.check(set.Args(), driver); err != nil {
+	if err := o.check(set.Args(), driver, off); err != nil {
 		fmt.Fprintln(errOut, "server:", err, "(-help lists the flags)")
 		return o, 2
 	}
 	return o, flagsGood
 }
 
-func (o *options) check(rest []string, driver string) (err error) {
+func (o *options) check(rest []string, driver, off string) (err error) {
+	if o.off, err = coreruntime.ParseOff(off); err != nil {
+		return fmt.Errorf("-off: %w", err)
+	}
 	if o.driver, err = coreruntime.ParseDriverMode(driver); err != nil {
 		return fmt.Errorf("-driver: %w", err)
 	}

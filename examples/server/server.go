@@ -31,7 +31,7 @@ func start(o options) (s *server, err error) {
 			return nil, err
 		}
 	}
-	rt, err := coreruntime.Start(context.Background(), coreruntime.Config{Cores: o.cores, Pin: o.pin, Driver: o.driver})
+	rt, err := coreruntime.Start(context.Background(), coreruntime.Config{Cores: o.cores, Pin: o.pin, Driver: o.driver, Restrict: o.restrict, Off: o.off})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ type Config struct {
 	BufferSize int // bytes of one provided buffer, 4096
 	Buffers    int // provided buffers at the start, 512
 	BuffersMax int // what Grow may reach, 4096; at most 32768
+	// Ring holds the off switches of kernel features, and Restrict; its sizes are those above.
+	Ring ring.Config
 }
 
 func (c Config) withDefaults() Config {
@@ -77,7 +79,8 @@ var _ driver.Driver = (*Driver)(nil)
 // says what is missing and what to change (a *ring.Error when the kernel refuses).
 func Open(cfg Config) (*Driver, error) {
 	cfg = cfg.withDefaults()
-	r, err := ring.Open(ring.Config{Entries: cfg.Entries, CQEntries: cfg.CQEntries})
+	cfg.Ring.Entries, cfg.Ring.CQEntries = cfg.Entries, cfg.CQEntries
+	r, err := ring.Open(cfg.Ring)
 	if err != nil {
 		return nil, err
 	}
