@@ -7,5 +7,6 @@
 //	echo of 64 bytes on 8, 64, 512 connections: uring, epoll, by hand   ◀── a bare ring (bench/internal/load)
 //	HTTP/2 in cleartext 32x1, 32x32, 512x1:     uring, epoll            ◀── h2load
 //
-// Where io_uring costs more beyond the spread, the table says why; -explain prints the system calls of both.
+// Beside the times stand the completions that one system call of each driver's Wait brought, on which all that io_uring
+// saves depends. Where io_uring costs more beyond the spread, the table says why.
 package main

@@ -19,6 +19,10 @@ type row struct {
 	Epoll, Uring measure.Figure
 	OverHand     measure.Figure `json:",omitzero"` // epoll / by hand, pair by pair
 	UringShare   measure.Figure // uring / epoll, pair by pair
+	// EpollBatch and UringBatch are the completions that one system call of Wait brought.
+	EpollBatch, UringBatch float64
+	// EpollUser and UringUser are the µs of the medians that were spent outside the kernel.
+	EpollUser, UringUser float64
 }
 
 func main() {
@@ -79,23 +83,23 @@ func run(pairs, count int, only string) (rows []row, err error) {
 
 func show(rows []row, pairs int) {
 	fmt.Printf("server CPU per echo or request in µs, one core, median of %d pairs [smallest-largest]\n\n", pairs)
-	fmt.Printf("%-22s %-18s %-18s %-18s %-18s %s\n", "load", "by hand, epoll", "percore, epoll", "percore, uring", "epoll / by hand", "uring / epoll")
+	fmt.Printf("%-18s %-18s %-18s %-18s %-18s %-18s %s\n", "load", "by hand, epoll", "percore, epoll", "percore, uring", "epoll / by hand", "uring / epoll", "completions a call, epoll and uring")
 	for _, r := range rows {
 		hand, over := "", ""
 		if r.Hand.Median > 0 {
 			hand, over = r.Hand.String(), r.OverHand.String()
 		}
-		fmt.Printf("%-22s %-18s %-18s %-18s %-18s %s\n", r.Load, hand, r.Epoll, r.Uring, over, r.UringShare)
+		fmt.Printf("%-18s %-18s %-18s %-18s %-18s %-18s %.1f %.1f\n", r.Load, hand, r.Epoll, r.Uring, over, r.UringShare, r.EpollBatch, r.UringBatch)
 	}
 	fmt.Println()
 	for _, r := range rows {
 		if r.Hand.Median > 0 {
-			fmt.Printf("%-22s percore on epoll costs %.2f of the loop by hand, wanted <= %.2f: %s\n", r.Load, r.OverHand.Median, handMax, met(r.OverHand.Median <= handMax))
+			fmt.Printf("%-18s percore on epoll costs %.2f of the loop by hand, wanted <= %.2f: %s\n", r.Load, r.OverHand.Median, handMax, met(r.OverHand.Median <= handMax))
 		}
 	}
 	for _, r := range rows {
 		if r.UringShare.Min > 1 {
-			fmt.Printf("%-22s io_uring costs more: %s\n", r.Load, why(r))
+			fmt.Printf("%-18s io_uring costs more: %s\n", r.Load, why(r))
 		}
 	}
 }
@@ -107,8 +111,18 @@ func met(ok bool) string {
 	return "MISSED"
 }
 
-// why says what is known of loads that io_uring does not help.
-func why(row) string {
-	return "with few connections each turn brings one or two completions, so there is nothing to batch: " +
-		"every message costs one enter, which is dearer than epoll_wait plus read by the ring's bookkeeping, task work and poll wake-up"
+// fewPerCall is a batch so short that a ring saves no system call: on epoll such a turn has one wait and one read.
+const fewPerCall = 3
+
+// why says where a load's cost lies that io_uring does not help, from what was counted beside it.
+func why(r row) string {
+	kernel := (r.Uring.Median - r.UringUser) - (r.Epoll.Median - r.EpollUser)
+	where := fmt.Sprintf("%+.2f µs in the kernel (task work, completions, buffers instead of epoll_wait and read), %+.2f µs in percore; "+
+		"both pay the same send, which is most of the whole", kernel, r.UringUser-r.EpollUser)
+	if r.UringBatch < fewPerCall {
+		where += fmt.Sprintf("; %.1f completions an enter leave nothing to save by batching", r.UringBatch)
+	} else if r.UringBatch < r.EpollBatch/2 {
+		where += fmt.Sprintf("; Linux 6.13 and newer hand over about 20 completions an enter (%.1f here), epoll_wait all (%.1f)", r.UringBatch, r.EpollBatch)
+	}
+	return where
 }

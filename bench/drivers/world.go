@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -8,6 +9,34 @@ import (
 
 	"github.com/percore/percore/bench/internal/measure"
 )
+
+// counts are a server's totals: system calls that submit or wait, the completions they brought, and where its CPU
+// time went.
+type counts struct {
+	Enters, Completed uint64
+	user, kernel      time.Duration
+}
+
+// batch is how many completions one system call brings.
+func (c counts) batch() float64 { return float64(c.Completed) / float64(max(c.Enters, 1)) }
+
+// userShare is the part of the server's CPU time that was its own.
+func (c counts) userShare() float64 {
+	return float64(c.user) / float64(max(c.user+c.kernel, 1))
+}
+
+// ask lets a server tell its counts so far.
+func ask(server *measure.Process) (c counts, err error) {
+	line, err := server.Ask("counts")
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal([]byte(line), &c); err != nil {
+		return c, err
+	}
+	c.user, c.kernel, err = measure.Split(server.PID())
+	return c, err
+}
 
 // world holds what is the same for all rows.
 type world struct {
@@ -29,15 +58,15 @@ type cost func() (float64, error)
 // echoes compares all three on conns connections.
 func (w *world) echoes(conns int) (row, error) {
 	defer w.close()
-	hand, err := w.echo(conns, "by hand")
+	_, hand, err := w.echo(conns, "by hand")
 	if err != nil {
 		return row{}, err
 	}
-	epoll, err := w.echo(conns, "echo", "epoll")
+	onEpoll, epoll, err := w.echo(conns, "echo", "epoll")
 	if err != nil {
 		return row{}, err
 	}
-	uring, err := w.echo(conns, "echo", "uring")
+	onUring, uring, err := w.echo(conns, "echo", "uring")
 	if err != nil {
 		return row{}, err
 	}
@@ -46,22 +75,24 @@ func (w *world) echoes(conns int) (row, error) {
 	if err := over.Run(w.pairs, hand, epoll); err != nil {
 		return r, err
 	}
-	err = share.Run(w.pairs, epoll, uring)
+	if err := share.Run(w.pairs, epoll, uring); err != nil {
+		return r, err
+	}
 	r.Hand, r.OverHand = measure.Summarize(over.A), over.Ratio()
 	r.Epoll = measure.Summarize(append(over.B, share.A...))
 	r.Uring, r.UringShare = measure.Summarize(share.B), share.Ratio()
-	return r, err
+	return r, r.countBatches(onEpoll, onUring)
 }
 
 // echo starts a server and its load.
-func (w *world) echo(conns int, role string, args ...string) (cost, error) {
+func (w *world) echo(conns int, role string, args ...string) (*measure.Process, cost, error) {
 	server, addr, err := w.server(role, args...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	load, err := measure.Self(w.loadCPU, "load", addr, strconv.Itoa(conns), "64")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w.processes = append(w.processes, load)
 	run := w.measured(server, func() error {
@@ -69,34 +100,48 @@ func (w *world) echo(conns int, role string, args ...string) (cost, error) {
 		return err
 	})
 	_, err = run() // warm up
-	return run, err
+	return server, run, err
 }
 
 // requests compares the drivers under HTTP/2.
 func (w *world) requests(conns, streams int) (row, error) {
 	defer w.close()
-	epoll, err := w.h2(conns, streams, "epoll")
+	onEpoll, epoll, err := w.h2(conns, streams, "epoll")
 	if err != nil {
 		return row{}, err
 	}
-	uring, err := w.h2(conns, streams, "uring")
+	onUring, uring, err := w.h2(conns, streams, "uring")
 	if err != nil {
 		return row{}, err
 	}
 	r := row{Load: fmt.Sprintf("h2c %dx%d", conns, streams)}
 	var share measure.Pair
-	err = share.Run(w.pairs, epoll, uring)
+	if err := share.Run(w.pairs, epoll, uring); err != nil {
+		return r, err
+	}
 	r.Epoll, r.Uring, r.UringShare = measure.Summarize(share.A), measure.Summarize(share.B), share.Ratio()
-	return r, err
+	return r, r.countBatches(onEpoll, onUring)
+}
+
+// countBatches asks both servers, after all runs.
+func (r *row) countBatches(onEpoll, onUring *measure.Process) error {
+	e, err := ask(onEpoll)
+	if err != nil {
+		return err
+	}
+	u, err := ask(onUring)
+	r.EpollBatch, r.UringBatch = e.batch(), u.batch()
+	r.EpollUser, r.UringUser = r.Epoll.Median*e.userShare(), r.Uring.Median*u.userShare()
+	return err
 }
 
 // h2loadMax bounds one run of h2load.
 const h2loadMax = 2 * time.Minute
 
-func (w *world) h2(conns, streams int, driver string) (cost, error) {
+func (w *world) h2(conns, streams int, driver string) (*measure.Process, cost, error) {
 	server, addr, err := w.server("h2", driver)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	n := strconv.Itoa(w.count)
 	run := w.measured(server, func() error {
@@ -107,7 +152,7 @@ func (w *world) h2(conns, streams int, driver string) (cost, error) {
 		return err
 	})
 	_, err = run() // warm up
-	return run, err
+	return server, run, err
 }
 
 // server starts a child in a role and returns its address.

@@ -54,3 +54,19 @@ func TestCPU(t *testing.T) {
 		t.Errorf("30 ms of spinning cost %v", used)
 	}
 }
+
+// Split's parts add up to CPU, within the ticks that it counts in.
+func TestSplit(t *testing.T) {
+	pid := os.Getpid()
+	whole, err := CPU(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, kernel, err := Split(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := user + kernel - whole; diff < -50*time.Millisecond || diff > 50*time.Millisecond {
+		t.Errorf("%v user, %v kernel, %v in all", user, kernel, whole)
+	}
+}
