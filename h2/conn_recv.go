@@ -113,8 +113,11 @@ func (c *conn) failStream(id uint32, e *streamError) {
 		s.resetLocal(e.code, e.reason)
 		return
 	}
-	if state, known := c.history.state(id); state == stateIdle || !known {
+	switch state, known := c.history.state(id); {
+	case state == stateIdle || !known:
 		c.fail(&connError{e.code, e.reason}) // RST_STREAM must not be sent on an idle stream, section 6.4
+		return
+	case state == stateClosedLocalReset:
 		return
 	}
 	c.history.close(id, stateClosedLocalReset)
