@@ -1,8 +1,9 @@
 package simtest
 
 import (
+	"time"
+
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // do lets the client do one step of the plan.
@@ -11,7 +12,7 @@ func (c *client) do(s step) {
 		return
 	}
 	switch s.act {
-	case get, post, lines, sleep, panics, early:
+	case get, post, lines, sleep, panics, early, trailers, fields, spoil:
 		c.open(s.act, s.n)
 	case credit:
 		c.credit()
@@ -19,14 +20,35 @@ func (c *client) do(s step) {
 		if len(c.pending) < 4 {
 			c.widen(s.n)
 		}
+	case table:
+		if len(c.pending) < 4 {
+			c.pending = append(c.pending, change{-1, int64(s.n)})
+			c.fr.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: uint32(s.n)})
+		}
 	case ping:
-		c.fr.WritePing(false, [8]byte{byte(s.n)})
+		c.ping(s.n)
 	case priority:
 		c.fr.WritePriority(c.next, http2.PriorityParam{StreamDep: 99_999, Weight: 9})
 	case reset:
 		c.resetOne(s.n)
 	case bad:
 		c.misbehave(s.n)
+	case stuffed:
+		c.stuff(s.n)
+	case crowd:
+		for range s.n {
+			c.request(get, 10)
+		}
+	case quick:
+		c.quick(s.n)
+	case wrong:
+		c.wrong(s.n)
+	case deaf:
+		c.deaf = max(c.deaf, c.p.now+time.Duration(s.n)*time.Millisecond)
+	case torn:
+		c.tear(s.n)
+	case farewell:
+		c.fr.WriteGoAway(0, http2.ErrCodeNo, nil)
 	case unknown:
 		c.misbehave(1)
 		c.excuse = ""
@@ -43,7 +65,7 @@ func (c *client) do(s step) {
 
 // widen sends a new size for the streams' windows, which may be a smaller one.
 func (c *client) widen(to int) {
-	c.pending = append(c.pending, int64(to))
+	c.pending = append(c.pending, change{int64(to), -1})
 	c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(to)})
 }
 
@@ -52,9 +74,7 @@ func (c *client) resetOne(n int) {
 	for i := range c.order {
 		s := c.order[(i+n)%len(c.order)]
 		if !s.over() {
-			s.reset, s.ours, c.resets = true, true, true
-			c.fr.WriteRSTStream(s.id, http2.ErrCodeCancel)
-			c.p.note("client %d resets stream %d", c.id, s.id)
+			s.takeBack()
 			return
 		}
 	}
@@ -76,34 +96,6 @@ func (c *client) half() {
 	c.tube.peer.CloseWrite()
 }
 
-const badKinds = 8
-
-// misbehave sends something that must end the connection (RFC 9113 sections 4.2, 5.1, 6).
-func (c *client) misbehave(kind int) {
-	c.p.note("client %d misbehaves, kind %d", c.id, kind)
-	c.excuse, c.wantEnd = "it misbehaved", true
-	switch kind {
-	case 0:
-		c.fr.WriteRawFrame(http2.FrameData, 0, 0, []byte("x"))
-	case 1:
-		c.fr.WriteRawFrame(http2.FramePing, 0, 0, make([]byte, 7))
-	case 2:
-		c.fr.WriteRawFrame(http2.FrameSettings, 0, 0, make([]byte, 5))
-	case 3:
-		c.fr.WriteRawFrame(http2.FrameWindowUpdate, 0, 0, make([]byte, 4))
-	case 4:
-		c.fr.WriteRawFrame(http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, c.next+1, []byte{0x82, 0x86, 0x84})
-	case 5:
-		c.fr.WriteRawFrame(http2.FrameContinuation, http2.FlagContinuationEndHeaders, c.next, nil)
-	case 6:
-		c.fr.WriteRawFrame(http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, c.next, []byte{0x80})
-	case 7:
-		c.block.Reset()
-		c.enc.WriteField(hpack.HeaderField{Name: "x", Value: "y"})
-		c.fr.WriteRawFrame(http2.FrameData, 0, c.next, c.block.Bytes())
-	}
-}
-
 // goOn sends what is still to be sent.
 func (c *client) goOn() {
 	if c.over {
@@ -122,7 +114,7 @@ func (c *client) done() bool {
 	if c.over {
 		return true
 	}
-	if c.wantEnd {
+	if c.wantEnd || len(c.pings) > 0 && c.excuse == "" {
 		return false
 	}
 	for _, s := range c.order {

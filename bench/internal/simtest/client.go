@@ -2,9 +2,11 @@ package simtest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -34,7 +36,9 @@ type client struct {
 
 	conn    window // what the server may send on the connection
 	initial int64  // of new streams, as acknowledged
-	pending []int64
+	pending []change
+	tables  int    // SETTINGS_HEADER_TABLE_SIZE, as acknowledged, at most 4096
+	due     bool   // the next field block must begin with a smaller table size
 	room    int64  // what we may send on the connection
 	theirs  int64  // the server's SETTINGS_INITIAL_WINDOW_SIZE
 	most    int    // the server's SETTINGS_MAX_CONCURRENT_STREAMS
@@ -44,18 +48,26 @@ type client struct {
 	goaway  bool
 	last    uint32 // of the server's GOAWAY
 	code    http2.ErrCode
-	excuse  string // why the server may end the connection
-	wantEnd bool   // ... and must
-	over    bool   // the connection has ended
-	ended   bool   // we ended our direction
-	resets  bool   // it has reset streams
+	excuse  string          // why the server may end the connection
+	codes   []http2.ErrCode // ... and with what, besides NO_ERROR
+	wantEnd bool            // ... and must
+	over    bool            // the connection has ended
+	ended   bool            // we ended our direction
+	resets  bool            // it has reset streams
+
+	pings    [][8]byte // not answered yet
+	pingNext uint64
+	deaf     time.Duration // nothing is read until then
 }
+
+// change is a SETTINGS frame that is not acknowledged yet. A negative value is not in it.
+type change struct{ window, table int64 }
 
 // window is what a peer may still send, with the credit it has not been given back yet.
 type window struct{ left, unread int64 }
 
 func newClient(p *play, id int, plan clientPlan, peer *sim.Peer) *client {
-	c := &client{clientPlan: plan, id: id, p: p, streams: map[uint32]*stream{}, next: 1, initial: 65535, room: 65535, theirs: 65535, most: 3}
+	c := &client{clientPlan: plan, id: id, p: p, streams: map[uint32]*stream{}, next: 1, initial: 65535, room: 65535, theirs: 65535, most: 3, tables: 4096}
 	c.conn.left = 65535
 	c.tube = &tube{peer: peer, small: plan.bytewise}
 	c.fr = http2.NewFramer(&c.out, &c.in)
@@ -64,11 +76,15 @@ func newClient(p *play, id int, plan clientPlan, peer *sim.Peer) *client {
 	c.enc = hpack.NewEncoder(&c.block)
 	c.dec = hpack.NewDecoder(4096, nil)
 	if plan.secure {
-		c.shake = shake(c.tube)
+		most := uint16(tls.VersionTLS13)
+		if plan.old {
+			most = tls.VersionTLS12
+		}
+		c.shake = shake(c.tube, most)
 	}
 	c.out.WriteString(http2.ClientPreface)
 	c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(plan.window)})
-	c.pending = append(c.pending, int64(plan.window))
+	c.pending = append(c.pending, change{int64(plan.window), -1})
 	return c
 }
 
@@ -85,8 +101,10 @@ func (c *client) pump() {
 		c.out.Reset()
 	}
 	c.tube.flush()
-	c.receive()
-	for c.readFrame() {
+	if c.p.now >= c.deaf {
+		c.receive()
+		for c.readFrame() {
+		}
 	}
 	if c.out.Len() > 0 { // acknowledgments
 		c.send(c.out.Bytes())

@@ -1,6 +1,8 @@
 package simtest
 
 import (
+	"slices"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -31,9 +33,7 @@ func (c *client) gotFrame(f http2.Frame) {
 	case *http2.SettingsFrame:
 		c.gotSettings(f)
 	case *http2.PingFrame:
-		if !f.IsAck() {
-			c.fr.WritePing(true, f.Data)
-		}
+		c.gotPing(f)
 	case *http2.WindowUpdateFrame:
 		c.gotCredit(f)
 	case *http2.DataFrame:
@@ -52,6 +52,8 @@ func (c *client) gotFrame(f http2.Frame) {
 		c.goaway, c.last, c.code = true, f.LastStreamID, f.ErrCode
 		if f.ErrCode != http2.ErrCodeNo && c.excuse == "" {
 			c.p.fault("client %d: GOAWAY %v without a reason: %s", c.id, f.ErrCode, f.DebugData())
+		} else if f.ErrCode != http2.ErrCodeNo && !slices.Contains(c.codes, f.ErrCode) {
+			c.p.fault("client %d: GOAWAY %v (%s), but %s: want one of %v", c.id, f.ErrCode, f.DebugData(), c.excuse, c.codes)
 		}
 	default:
 		c.p.fault("client %d: unexpected %v", c.id, f.Header())
@@ -73,7 +75,11 @@ func (c *client) gotSettings(f *http2.SettingsFrame) {
 			c.p.fault("client %d: an acknowledgment too many", c.id)
 			return
 		}
-		c.applyInitial(c.pending[0])
+		if ch := c.pending[0]; ch.window >= 0 {
+			c.applyInitial(ch.window)
+		} else {
+			c.applyTable(int(ch.table))
+		}
 		c.pending = c.pending[1:]
 		return
 	}
@@ -102,6 +108,25 @@ func (c *client) applyInitial(to int64) {
 	c.initial = to
 }
 
+// applyTable: the server's next field block must not use more than this (RFC 7541 section 4.2).
+func (c *client) applyTable(to int) {
+	c.dec.SetAllowedMaxDynamicTableSize(uint32(to))
+	to = min(to, 4096)
+	c.due = c.due || to < c.tables
+	c.tables = to
+}
+
+func (c *client) gotPing(f *http2.PingFrame) {
+	switch {
+	case !f.IsAck():
+		c.fr.WritePing(true, f.Data)
+	case len(c.pings) == 0 || c.pings[0] != f.Data:
+		c.p.fault("client %d: an answer to no PING, or out of order", c.id)
+	default:
+		c.pings = c.pings[1:]
+	}
+}
+
 func (c *client) gotCredit(f *http2.WindowUpdateFrame) {
 	if f.Increment == 0 {
 		c.p.fault("client %d: WINDOW_UPDATE of 0", c.id)
@@ -110,19 +135,28 @@ func (c *client) gotCredit(f *http2.WindowUpdateFrame) {
 		c.room += int64(f.Increment)
 	} else if s := c.stream(f.StreamID); s != nil {
 		s.room += int64(f.Increment)
+		if s.room > int64(c.p.plan.limits.StreamWindowMax) && c.greeted {
+			s.fault("a window of %d, more than its limit", s.room)
+		}
+	}
+	if c.room > int64(c.p.plan.limits.ConnWindowMax) {
+		c.p.fault("client %d: a connection window of %d, more than its limit", c.id, c.room)
 	}
 }
 
 // slack is what sent and not yet acknowledged SETTINGS may add to a stream's window.
 func (c *client) slack() (most int64) {
-	for _, to := range c.pending {
-		most = max(most, to-c.initial)
+	for _, ch := range c.pending {
+		most = max(most, ch.window-c.initial)
 	}
 	return most
 }
 
 func (c *client) gotData(f *http2.DataFrame) {
 	n := int64(f.Length)
+	if n > 16384 {
+		c.p.fault("client %d: a frame of %d bytes", c.id, n)
+	}
 	s := c.stream(f.StreamID)
 	if s == nil {
 		return
@@ -164,6 +198,10 @@ func (c *client) gotBlock(id uint32, whole, ended bool) {
 	if !whole {
 		return
 	}
+	if c.due && len(c.frame) > 0 && c.frame[0]&0xe0 != 0x20 {
+		c.p.fault("client %d: a field block of stream %d that does not begin with the smaller table size", c.id, id)
+	}
+	c.due = false
 	fields, err := c.dec.DecodeFull(c.frame)
 	c.frame = nil
 	if err != nil {

@@ -20,6 +20,10 @@ type tube struct {
 	small  bool // writes go in pieces
 	closed bool
 	moved  int // bytes and answers, both ways: progress
+
+	cut  func() // if set, it is called after left more bytes, and nothing goes out from then on
+	left int
+	dead bool
 }
 
 type nothing struct{}
@@ -50,8 +54,10 @@ func (t *tube) Read(p []byte) (int, error) {
 }
 
 func (t *tube) Write(p []byte) (int, error) {
-	t.out = append(t.out, p...)
-	t.flush()
+	if !t.dead {
+		t.out = append(t.out, p...)
+		t.flush()
+	}
 	return len(p), nil
 }
 
@@ -62,9 +68,17 @@ func (t *tube) flush() {
 		if t.small {
 			k = min(k, 7)
 		}
+		if t.cut != nil {
+			k = min(k, t.left)
+		}
 		n, err := t.peer.Write(t.out[:k])
 		t.out = t.out[n:]
 		t.moved += n
+		if t.left -= n; t.cut != nil && t.left == 0 {
+			t.out, t.dead = nil, true
+			t.cut()
+			return
+		}
 		if err != nil {
 			t.out = nil // the reading side tells
 			return
@@ -91,8 +105,8 @@ type handshake struct {
 }
 
 // shake begins one. It runs in a coroutine and not on a goroutine, so that nothing but the plan decides on orders.
-func shake(t *tube) *handshake {
-	h := &handshake{conn: tls.Client(t, clientTLS())}
+func shake(t *tube, most uint16) *handshake {
+	h := &handshake{conn: tls.Client(t, clientTLS(most))}
 	h.next, h.stop = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
 		h.err = h.conn.Handshake()

@@ -49,6 +49,9 @@ type play struct {
 		Sum64() uint64
 	}
 	shut bool
+
+	running map[int]int // handlers, by client
+	handled uint64
 }
 
 const (
@@ -59,7 +62,7 @@ const (
 
 // Play plays a plan. A panic of the product is a fault like any other.
 func Play(plan Plan, trace Trace) (r Result) {
-	p := &play{plan: plan, trace: trace, sum: fnv.New64a(), served: make(chan error, 1)}
+	p := &play{plan: plan, trace: trace, sum: fnv.New64a(), served: make(chan error, 1), running: map[int]int{}}
 	defer func() {
 		if v := recover(); v != nil {
 			p.fault("panic: %v", v)
@@ -111,8 +114,7 @@ func (p *play) open() error {
 	p.cores = coreruntime.NewManuals(coreruntime.Config{BufferSize: 512, Buffers: 16, BuffersMax: 64, Logger: quiet()}, drivers...)
 	p.cores[0].SetWallTime(time.Unix(1<<30, 0)) // the date's length in HPACK follows its digits
 	p.restive = make([]bool, len(p.cores))
-	p.server = &h2.Server{Runtime: p.cores[0].Runtime(), Handler: h2.HandlerFunc(handle), TLSConfig: serverTLS(), Logger: quiet(),
-		Limits: h2.Limits{StreamsMax: p.plan.streams, StreamWindowMax: 3000, OutBufferMax: 32 << 10}}
+	p.server = &h2.Server{Runtime: p.cores[0].Runtime(), Handler: h2.HandlerFunc(p.handle), TLSConfig: serverTLS(), Logger: quiet(), Limits: p.plan.limits}
 	lc := corenet.ListenConfig{Conn: corenet.ConnConfig{OutBufferMax: 32 << 10, RecvTurnMax: 4096}}
 	ln, err := lc.Listen(p.server.Runtime, "tcp", "127.0.0.1:0")
 	if err != nil {

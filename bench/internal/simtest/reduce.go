@@ -57,13 +57,14 @@ func (p Plan) faultKinds() []func(*sim.Faults) *int {
 
 // names are the acts' in their order.
 func (a act) String() string {
-	return strings.Fields("get post lines sleep panics early credit settings ping priority reset rest pause bad gone half shutdown unknown")[a]
+	return strings.Fields("get post lines sleep panics early credit settings ping priority reset rest pause bad gone half shutdown " +
+		"trailers fields spoil stuffed crowd quick wrong deaf torn farewell table unknown")[a]
 }
 
 // String tells a plan to people.
 func (p Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d cores, StreamsMax %d, faults %+v\n", p.Seed, p.cores, p.streams, p.faults)
+	fmt.Fprintf(&b, "seed %d: %d cores, faults %+v,\n  limits %+v\n", p.Seed, p.cores, p.faults, p.limits)
 	for i, c := range p.clients {
 		fmt.Fprintf(&b, "  client %d: %+v\n", i, c)
 	}

@@ -72,7 +72,7 @@ func report(t *testing.T, seed uint64, r Result) {
 
 // Reduce finds the one step that matters: here a frame that ends a connection which the model takes for a good one.
 func TestReduce(t *testing.T) {
-	p := NewPlan(3)
+	p := NewPlan(16)
 	for i := range p.clients {
 		p.clients[i].window = 1 << 20
 	}

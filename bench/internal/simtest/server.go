@@ -23,8 +23,18 @@ const patternText = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 // patternAt is byte i of every body.
 func patternAt(i int) byte { return patternText[i%len(patternText)] }
 
-// handle serves what the plans ask for.
-func handle(w *h2.Response, r *h2.Request) {
+// handle serves what the plans ask for, and counts what runs at once for each client.
+func (p *play) handle(w *h2.Response, r *h2.Request) {
+	id, _ := strconv.Atoi(r.Get("x-client"))
+	p.handled++
+	if p.running[id]++; p.running[id] > p.plan.limits.StreamsMax {
+		p.fault("client %d has %d handlers, the limit is %d", id, p.running[id], p.plan.limits.StreamsMax)
+	}
+	defer func() { p.running[id]-- }()
+	serve(w, r)
+}
+
+func serve(w *h2.Response, r *h2.Request) {
 	dir, last := path.Split(r.RawPath())
 	n, _ := strconv.Atoi(last)
 	w.Set("x-path", r.Path)
@@ -54,10 +64,42 @@ func handle(w *h2.Response, r *h2.Request) {
 		}
 	case "/early/":
 		w.WriteString("early")
+	case "/fields/":
+		for i := range n {
+			w.Set(fieldName(i), patternText)
+		}
+	case "/spoil/":
+		spoilAnswer(w, r, n)
 	case "/panic/":
 		panic("the plan asked for it")
 	default:
 		io.Copy(w, r.Body)
+		for _, f := range r.Trailers() {
+			w.Trailer(f.Name, f.Value)
+		}
+	}
+}
+
+func fieldName(i int) string { return "x-field-" + strconv.Itoa(i) }
+
+// spoilText is what a spoiled answer begins with.
+const spoilText = "spoil"
+
+const spoilKinds = 3
+
+// spoilAnswer begins an answer that cannot become whole. (Goexit would end the goroutine that plays, too.)
+func spoilAnswer(w *h2.Response, r *h2.Request, kind int) {
+	if kind == 1 {
+		w.SetContentLength(100)
+	}
+	w.WriteString(spoilText)
+	w.Flush()
+	switch kind {
+	case 0:
+		panic("the plan asked for it")
+	case 2:
+		r.Core().Yield()
+		panic("the plan asked for it, later")
 	}
 }
 
@@ -82,6 +124,6 @@ func serverTLS() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{certificate()}, CurvePreferences: []tls.CurveID{tls.X25519}}
 }
 
-func clientTLS() *tls.Config {
-	return &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}, CurvePreferences: []tls.CurveID{tls.X25519}}
+func clientTLS(most uint16) *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, MaxVersion: most, NextProtos: []string{"h2"}, CurvePreferences: []tls.CurveID{tls.X25519}}
 }

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"golang.org/x/net/http2"
@@ -28,6 +29,10 @@ type stream struct {
 	ours    bool // we reset it
 	code    http2.ErrCode
 
+	want  string          // the status, if not the kind's own
+	legal []http2.ErrCode // with which the server may end it, for what we sent
+	must  bool            // ... and must
+
 	endsWithBlock bool
 }
 
@@ -41,29 +46,74 @@ func (c *client) open(kind act, n int) {
 			open++
 		}
 	}
-	if c.over || c.goaway || c.ended || open >= c.most {
-		return
+	if open < c.most {
+		c.request(kind, n)
 	}
-	s := &stream{c: c, id: c.next, kind: kind, n: n, room: c.theirs, hasty: !c.greeted}
-	s.win.left = c.initial
-	c.next += 2
-	c.streams[s.id], c.order = s, append(c.order, s)
-	dir := map[act]string{get: "/bytes/", post: "/echo/", lines: "/lines/", sleep: "/sleep/", panics: "/panic/", early: "/early/"}[kind]
-	s.path = dir + strconv.Itoa(n)
+}
+
+// request sends a request of this kind even if it may be refused.
+func (c *client) request(kind act, n int) *stream {
+	s := c.newStream(kind, n)
+	if s == nil {
+		return nil
+	}
 	method := "GET"
-	body := kind == post || kind == early
-	if body {
+	if s.hasBody() {
 		method = "POST"
 	}
-	c.writeBlock(s.id, !body, hpack.HeaderField{Name: ":method", Value: method}, hpack.HeaderField{Name: ":scheme", Value: "http"},
-		hpack.HeaderField{Name: ":path", Value: s.path}, hpack.HeaderField{Name: ":authority", Value: "sim"},
-		hpack.HeaderField{Name: "x-client", Value: strconv.Itoa(c.id)})
-	c.p.note("client %d opens stream %d %s", c.id, s.id, s.path)
+	s.send(s.request(method), !s.hasBody())
 	s.sendBody()
+	return s
+}
+
+// dir is where the kind's handler is.
+func (a act) dir() string {
+	switch a {
+	case get:
+		return "/bytes/"
+	case post, trailers:
+		return "/echo/"
+	}
+	return map[act]string{lines: "/lines/", sleep: "/sleep/", panics: "/panic/", early: "/early/", fields: "/fields/", spoil: "/spoil/"}[a]
+}
+
+// newStream returns the stream for the next request, nil if there can be none.
+func (c *client) newStream(kind act, n int) *stream {
+	if c.over || c.goaway || c.ended {
+		return nil
+	}
+	s := &stream{c: c, id: c.next, kind: kind, n: n, room: c.theirs, hasty: !c.greeted, path: kind.dir() + strconv.Itoa(n)}
+	s.win.left = c.initial
+	if kind == spoil {
+		s.legal, s.must = []http2.ErrCode{http2.ErrCodeInternal}, true
+	}
+	open := 0
+	for _, o := range c.order {
+		if !o.over() {
+			open++
+		}
+	}
+	if open >= c.most {
+		s.legal = append(s.legal, http2.ErrCodeRefusedStream)
+	}
+	c.next += 2
+	c.streams[s.id], c.order = s, append(c.order, s)
+	return s
+}
+
+func (s *stream) request(method string) []hpack.HeaderField {
+	return []hpack.HeaderField{{Name: ":method", Value: method}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: s.path},
+		{Name: ":authority", Value: "sim"}, {Name: "x-client", Value: strconv.Itoa(s.c.id)}}
+}
+
+// send sends the request's fields.
+func (s *stream) send(fields []hpack.HeaderField, end bool) {
+	s.c.writeBlock(s.id, end, fields...)
+	s.c.p.note("client %d opens stream %d %s", s.c.id, s.id, s.path)
 }
 
 // hasBody reports whether the request has one.
-func (s *stream) hasBody() bool { return s.kind == post || s.kind == early }
+func (s *stream) hasBody() bool { return s.kind == post || s.kind == early || s.kind == trailers }
 
 const bodyFrameMax = 5000
 
@@ -89,9 +139,12 @@ func (s *stream) sendBody() {
 			used += 20
 		}
 		s.room, s.c.room = s.room-used, s.c.room-used
-		s.c.fr.WriteDataPadded(s.id, s.sent == s.n, p, pad)
+		s.c.fr.WriteDataPadded(s.id, s.sent == s.n && s.kind != trailers, p, pad)
 		if s.sent == s.n {
 			s.sent++ // done
+			if s.kind == trailers {
+				s.c.writeBlock(s.id, true, hpack.HeaderField{Name: "x-lines", Value: strconv.Itoa(s.n)})
+			}
 		}
 	}
 }
@@ -110,21 +163,37 @@ func (s *stream) fault(format string, args ...any) {
 	s.c.p.fault("client %d stream %d %s: %s", s.c.id, s.id, s.path, fmt.Sprintf(format, args...))
 }
 
-func (s *stream) gotFields(fields []hpack.HeaderField, end bool) {
+// hasTrailer reports whether the answer ends with trailers.
+func (s *stream) hasTrailer() bool { return s.kind == lines || s.kind == trailers }
+
+func (s *stream) checkFields(value map[string]string) {
+	for i := range s.n {
+		if value[fieldName(i)] != patternText {
+			s.fault("field %s is %q", fieldName(i), value[fieldName(i)])
+			return
+		}
+	}
+}
+
+func (s *stream) gotFields(section []hpack.HeaderField, end bool) {
 	if s.ended || s.reset && !s.ours {
 		s.fault("fields after the end")
 	}
 	value := map[string]string{}
-	for _, f := range fields {
+	for _, f := range section {
 		value[f.Name] = f.Value
 	}
 	if s.fields {
 		s.trailer = true
-		if s.kind != lines || value["x-lines"] != strconv.Itoa(s.n) || !end {
-			s.fault("wrong trailers %v, end %v", fields, end)
+		if !s.hasTrailer() || value["x-lines"] != strconv.Itoa(s.n) || !end {
+			s.fault("wrong trailers %v, end %v", section, end)
 		}
+	} else if s.kind == spoil && value[":status"] == "500" { // nothing of the answer had been sent
+		s.want, s.must = "500", false
 	} else if want := s.status(); value[":status"] != want || want == "200" && value["x-path"] != s.path {
-		s.fault("wrong fields %v, want status %s", fields, want)
+		s.fault("wrong fields %v, want status %s", value, want)
+	} else if s.kind == fields {
+		s.checkFields(value)
 	}
 	s.fields = true
 	if end {
@@ -133,7 +202,10 @@ func (s *stream) gotFields(fields []hpack.HeaderField, end bool) {
 }
 
 func (s *stream) status() string {
-	if s.kind == panics {
+	switch {
+	case s.want != "":
+		return s.want
+	case s.kind == panics:
 		return "500"
 	}
 	return "200"
@@ -141,8 +213,13 @@ func (s *stream) status() string {
 
 // body is the length of the answer's body, and its byte at i.
 func (s *stream) body() (n int, at func(i int) byte) {
+	if s.want != "" {
+		return 0, nil
+	}
 	switch s.kind {
-	case get, post:
+	case spoil:
+		return len(spoilText), func(i int) byte { return spoilText[i] }
+	case get, post, trailers:
 		return s.n, patternAt
 	case lines:
 		text := ""
@@ -179,7 +256,10 @@ func (s *stream) gotBody(p []byte, end bool) {
 // finish checks that the answer is whole.
 func (s *stream) finish() {
 	s.ended = true
-	if n, _ := s.body(); s.got != n || s.trailer != (s.kind == lines) {
+	if s.must && s.c.excuse == "" {
+		s.fault("was answered")
+	}
+	if n, _ := s.body(); s.got != n || s.trailer != s.hasTrailer() {
 		s.fault("ended after %d of %d bytes, trailers %v", s.got, n, s.trailer)
 	}
 }
@@ -189,7 +269,7 @@ func (s *stream) gotReset(code http2.ErrCode) {
 	if s.reset && !s.ours {
 		s.fault("reset twice")
 	}
-	legal := s.ours || s.hasty && code == http2.ErrCodeFlowControl || s.c.excuse != "" ||
+	legal := s.ours || slices.Contains(s.legal, code) || s.hasty && code == http2.ErrCodeFlowControl || s.c.excuse != "" ||
 		s.kind == panics && code == http2.ErrCodeInternal ||
 		s.ended && code == http2.ErrCodeNo && s.kind == early ||
 		code == http2.ErrCodeRefusedStream && s.c.resets // the handlers of streams that were reset still count
@@ -197,4 +277,5 @@ func (s *stream) gotReset(code http2.ErrCode) {
 		s.fault("RST_STREAM %v without a reason", code)
 	}
 	s.reset, s.code = true, code
+	s.c.resets = s.c.resets || code != http2.ErrCodeRefusedStream
 }
