@@ -18,7 +18,7 @@ func startDriver(ctx context.Context, cfg Config) (*Runtime, error) {
 	if err == nil || cfg.Driver == DriverUring {
 		return rt, err
 	}
-	cfg.Logger.Warn("percore: io_uring is not available here; using epoll, which costs 15 to 30 % more CPU for small messages",
+	cfg.Logger.Warn("percore: io_uring is not available here; using epoll, which serves the same (go run ./bench/drivers compares their costs)",
 		"driver", driver.Epoll, "why", err)
 	rt, fallbackErr := start(ctx, cfg, epollOpener(cfg))
 	if fallbackErr != nil {
