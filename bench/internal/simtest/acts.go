@@ -6,9 +6,18 @@ import (
 	"golang.org/x/net/http2"
 )
 
+// clientsMax bounds the clients of a play.
+const clientsMax = 12
+
 // do lets the client do one step of the plan.
 func (c *client) do(s step) {
-	if c.over || c.ended {
+	if s.act == again {
+		if !c.p.shut && len(c.p.clients) < clientsMax {
+			c.p.connect(c.clientPlan)
+		}
+		return
+	}
+	if c.over || c.ended || c.stranger {
 		return
 	}
 	switch s.act {
@@ -98,7 +107,7 @@ func (c *client) half() {
 
 // goOn sends what is still to be sent.
 func (c *client) goOn() {
-	if c.over {
+	if c.over || c.stranger {
 		return
 	}
 	for _, s := range c.order {

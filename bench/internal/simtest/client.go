@@ -82,6 +82,11 @@ func newClient(p *play, id int, plan clientPlan, peer *sim.Peer) *client {
 		}
 		c.shake = shake(c.tube, most)
 	}
+	if plan.stranger {
+		c.excuse, c.wantEnd = "it does not speak HTTP/2", true
+		c.out.WriteString("GET / HTTP/1.1\r\nhost: sim\r\n\r\n")
+		return c
+	}
 	c.out.WriteString(http2.ClientPreface)
 	c.fr.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: uint32(plan.window)})
 	c.pending = append(c.pending, change{int64(plan.window), -1})

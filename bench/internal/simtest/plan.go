@@ -40,6 +40,7 @@ const (
 	torn                // after n more bytes the client falls silent, resets or ends its direction
 	farewell            // GOAWAY of the client, which means nothing for what is open
 	table               // SETTINGS_HEADER_TABLE_SIZE of n
+	again               // one more client of the same kind connects
 	unknown             // a fault of the client that the model does not excuse, for the test of Reduce
 	acts
 )
@@ -55,6 +56,7 @@ type step struct {
 type clientPlan struct {
 	secure   bool
 	old      bool // TLS 1.2
+	stranger bool // does not speak HTTP/2
 	lazy     bool // gives credit only when a step says so
 	padded   bool
 	split    bool // field blocks go in CONTINUATION frames
@@ -70,12 +72,15 @@ type Plan struct {
 	steps   []step
 	faults  sim.Faults
 	limits  h2.Limits
+	surplus int // ListenConfig.SurplusMax
+	conns   int // ... and ConnsMax
 }
 
 // NewPlan makes the plan of a seed. Three quarters of the plans have a misbehaving kernel, a quarter uses TLS.
 func NewPlan(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 0x706c616e))
-	p := Plan{Seed: seed, cores: 1 + r.IntN(3), limits: newLimits(r)}
+	p := Plan{Seed: seed, cores: 1 + r.IntN(3), limits: newLimits(r),
+		surplus: []int{0, 1, -1}[r.IntN(3)], conns: []int{0, 0, 2}[r.IntN(3)]}
 	if seed%4 != 0 {
 		p.faults = sim.AllFaults()
 		p.faults.PeerReset = 0 // the plan says who leaves when
@@ -84,7 +89,8 @@ func NewPlan(seed uint64) Plan {
 	for range 1 + r.IntN(4) {
 		p.clients = append(p.clients, clientPlan{
 			secure: secure, old: secure && r.IntN(4) == 0, lazy: r.IntN(3) == 0, padded: r.IntN(4) == 0, split: r.IntN(4) == 0,
-			window: []int{65535, 0, 1, 100, 5000, 1 << 20}[r.IntN(6)], bytewise: r.IntN(6) == 0,
+			stranger: r.IntN(50) == 0,
+			window:   []int{65535, 0, 1, 100, 5000, 1 << 20}[r.IntN(6)], bytewise: r.IntN(6) == 0,
 		})
 	}
 	for range 10 + r.IntN(60) {
@@ -106,7 +112,7 @@ func newLimits(r *rand.Rand) h2.Limits {
 // weights are how often each act is chosen.
 var weights = [acts]int{get: 20, post: 14, lines: 8, sleep: 5, panics: 2, early: 3, credit: 14, settings: 6, ping: 4,
 	priority: 2, reset: 5, rest: 14, pause: 6, bad: 2, gone: 1, half: 1, shutdown: 0,
-	trailers: 5, fields: 2, spoil: 2, stuffed: 2, crowd: 2, quick: 1, wrong: 4, deaf: 3, torn: 2, farewell: 1, table: 2}
+	trailers: 5, fields: 2, spoil: 2, stuffed: 2, crowd: 2, quick: 1, wrong: 4, deaf: 3, torn: 2, farewell: 1, table: 2, again: 2}
 
 func newStep(r *rand.Rand, clients int) step {
 	s := step{client: r.IntN(clients)}

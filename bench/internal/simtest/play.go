@@ -52,12 +52,15 @@ type play struct {
 
 	running map[int]int // handlers, by client
 	handled uint64
+	odd     int // streams that misbehaviour may have opened
+	rounds  int
 }
 
 const (
-	faultsMax = 20
-	roundsMax = 2000            // rounds in which nothing moves
-	stallMax  = 2 * time.Minute // longer than any limit of the server for peers that do not go on
+	faultsMax  = 20
+	buffersMax = 64
+	roundsMax  = 2000            // rounds in which nothing moves
+	stallMax   = 2 * time.Minute // longer than any limit of the server for peers that do not go on
 )
 
 // Play plays a plan. A panic of the product is a fault like any other.
@@ -73,8 +76,8 @@ func Play(plan Plan, trace Trace) (r Result) {
 		p.fault("start: %v", err)
 		return p.result
 	}
-	for i, c := range plan.clients {
-		p.connect(i, c)
+	for _, c := range plan.clients {
+		p.connect(c)
 	}
 	for _, s := range plan.steps {
 		p.step(s)
@@ -108,14 +111,14 @@ func (p *play) open() error {
 	p.world = sim.New(p.plan.Seed)
 	var drivers []driver.Driver
 	for i := range p.plan.cores {
-		d := p.world.Driver(i, sim.Config{BufferSize: 512, Buffers: 16, BuffersMax: 64})
+		d := p.world.Driver(i, sim.Config{BufferSize: 512, Buffers: 16, BuffersMax: buffersMax})
 		p.drivers, drivers = append(p.drivers, d), append(drivers, d)
 	}
-	p.cores = coreruntime.NewManuals(coreruntime.Config{BufferSize: 512, Buffers: 16, BuffersMax: 64, Logger: quiet()}, drivers...)
+	p.cores = coreruntime.NewManuals(coreruntime.Config{BufferSize: 512, Buffers: 16, BuffersMax: buffersMax, Logger: quiet()}, drivers...)
 	p.cores[0].SetWallTime(time.Unix(1<<30, 0)) // the date's length in HPACK follows its digits
 	p.restive = make([]bool, len(p.cores))
 	p.server = &h2.Server{Runtime: p.cores[0].Runtime(), Handler: h2.HandlerFunc(p.handle), TLSConfig: serverTLS(), Logger: quiet(), Limits: p.plan.limits}
-	lc := corenet.ListenConfig{Conn: corenet.ConnConfig{OutBufferMax: 32 << 10, RecvTurnMax: 4096}}
+	lc := corenet.ListenConfig{SurplusMax: p.plan.surplus, ConnsMax: p.plan.conns, Conn: corenet.ConnConfig{OutBufferMax: 32 << 10, RecvTurnMax: 4096}}
 	ln, err := lc.Listen(p.server.Runtime, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -153,7 +156,8 @@ func (p *play) awaitMail() {
 	}
 }
 
-func (p *play) connect(id int, plan clientPlan) {
+func (p *play) connect(plan clientPlan) {
+	id := len(p.clients)
 	peer, err := p.world.Dial(p.addr)
 	if err != nil {
 		p.fault("client %d cannot connect: %v", id, err)
@@ -172,6 +176,9 @@ func (p *play) round() {
 		}
 	}
 	p.turn()
+	if p.rounds++; p.rounds%watchEvery == 0 {
+		p.watch()
+	}
 }
 
 // turn turns the cores that have a reason to: work left by their last turn, a wake-up, completions, a timer. A core

@@ -27,12 +27,33 @@ func Reduce(p Plan) Plan {
 			}
 		}
 	}
-	for _, f := range p.faultKinds() {
-		q := p
-		*f(&q.faults) = 0
-		if fails(q) {
+	for i := len(p.clients) - 1; i >= 0; i-- {
+		if q := p.withoutClient(i); fails(q) {
 			p = q
 		}
+	}
+	for _, simplify := range simplifications() {
+		q := p
+		q.clients = append([]clientPlan(nil), p.clients...)
+		if simplify(&q); fails(q) {
+			p = q
+		}
+	}
+	return p
+}
+
+// withoutClient is p without client i and what it does.
+func (p Plan) withoutClient(i int) Plan {
+	clients, steps := p.clients, p.steps
+	p.clients, p.steps = append(append([]clientPlan(nil), clients[:i]...), clients[i+1:]...), nil
+	for _, s := range steps {
+		if s.client == i && s.act != rest && s.act != pause && s.act != shutdown {
+			continue
+		}
+		if s.client > i || s.client == len(p.clients) && i > 0 {
+			s.client--
+		}
+		p.steps = append(p.steps, s)
 	}
 	return p
 }
@@ -43,28 +64,53 @@ func (p Plan) without(at, n int) Plan {
 	return p
 }
 
-func (p Plan) faultKinds() []func(*sim.Faults) *int {
-	return []func(*sim.Faults) *int{
-		func(f *sim.Faults) *int { return &f.ShortRecv }, func(f *sim.Faults) *int { return &f.ShortSend },
-		func(f *sim.Faults) *int { return &f.LostMore }, func(f *sim.Faults) *int { return &f.NoBuffers },
-		func(f *sim.Faults) *int { return &f.AcceptErrs }, func(f *sim.Faults) *int { return &f.CancelRace },
-		func(f *sim.Faults) *int { return &f.Reorder }, func(f *sim.Faults) *int { return &f.Overflow },
-		func(f *sim.Faults) *int { return &f.Delay }, func(f *sim.Faults) *int { return &f.TrySendFull },
-		func(f *sim.Faults) *int { return &f.EarlyReturn }, func(f *sim.Faults) *int { return &f.Stale },
-		func(f *sim.Faults) *int { return &f.PeerStall }, func(f *sim.Faults) *int { return &f.ClockJump },
+// simplifications are what Reduce tries after steps and clients, one by one.
+func simplifications() (all []func(*Plan)) {
+	none := func(f func(*sim.Faults) *int) { all = append(all, func(p *Plan) { *f(&p.faults) = 0 }) }
+	none(func(f *sim.Faults) *int { return &f.ShortRecv })
+	none(func(f *sim.Faults) *int { return &f.ShortSend })
+	none(func(f *sim.Faults) *int { return &f.LostMore })
+	none(func(f *sim.Faults) *int { return &f.NoBuffers })
+	none(func(f *sim.Faults) *int { return &f.AcceptErrs })
+	none(func(f *sim.Faults) *int { return &f.CancelRace })
+	none(func(f *sim.Faults) *int { return &f.Reorder })
+	none(func(f *sim.Faults) *int { return &f.Overflow })
+	none(func(f *sim.Faults) *int { return &f.Delay })
+	none(func(f *sim.Faults) *int { return &f.TrySendFull })
+	none(func(f *sim.Faults) *int { return &f.EarlyReturn })
+	none(func(f *sim.Faults) *int { return &f.Stale })
+	none(func(f *sim.Faults) *int { return &f.PeerStall })
+	none(func(f *sim.Faults) *int { return &f.ClockJump })
+	each := func(change func(*clientPlan)) {
+		all = append(all, func(p *Plan) {
+			for i := range p.clients {
+				change(&p.clients[i])
+			}
+		})
 	}
+	each(func(c *clientPlan) { c.secure, c.old = false, false })
+	each(func(c *clientPlan) { c.padded, c.split, c.bytewise = false, false, false })
+	each(func(c *clientPlan) { c.lazy = false })
+	each(func(c *clientPlan) { c.window = 65535 })
+	return append(all,
+		func(p *Plan) { p.cores = 1 },
+		func(p *Plan) { p.surplus, p.conns = 0, 0 },
+		func(p *Plan) { p.limits.RepliesMax, p.limits.FramesTurnMax, p.limits.BytesTurnMax = 1000, 64, 64<<10 },
+		func(p *Plan) { p.limits.StreamsMax = 100 },
+		func(p *Plan) { p.limits.StreamWindowMax, p.limits.ConnWindowMax = 9000, 1<<20 })
 }
 
 // names are the acts' in their order.
 func (a act) String() string {
 	return strings.Fields("get post lines sleep panics early credit settings ping priority reset rest pause bad gone half shutdown " +
-		"trailers fields spoil stuffed crowd quick wrong deaf torn farewell table unknown")[a]
+		"trailers fields spoil stuffed crowd quick wrong deaf torn farewell table again unknown")[a]
 }
 
 // String tells a plan to people.
 func (p Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d cores, faults %+v,\n  limits %+v\n", p.Seed, p.cores, p.faults, p.limits)
+	fmt.Fprintf(&b, "seed %d: %d cores, SurplusMax %d, ConnsMax %d,\n  faults %+v,\n  limits %+v\n",
+		p.Seed, p.cores, p.surplus, p.conns, p.faults, p.limits)
 	for i, c := range p.clients {
 		fmt.Fprintf(&b, "  client %d: %+v\n", i, c)
 	}

@@ -227,5 +227,6 @@ func (c *client) misbehave(kind int) {
 	o := offences()[kind]
 	c.excused("it misbehaved", o.code)
 	c.wantEnd = true
+	c.p.odd++
 	o.send(c)
 }

@@ -27,6 +27,7 @@ type stream struct {
 	ended   bool // END_STREAM
 	reset   bool // ... or RST_STREAM, ours or theirs
 	ours    bool // we reset it
+	theirs  bool // the server did
 	code    http2.ErrCode
 
 	want  string          // the status, if not the kind's own
@@ -276,6 +277,6 @@ func (s *stream) gotReset(code http2.ErrCode) {
 	if !legal {
 		s.fault("RST_STREAM %v without a reason", code)
 	}
-	s.reset, s.code = true, code
+	s.reset, s.theirs, s.code = true, true, code
 	s.c.resets = s.c.resets || code != http2.ErrCodeRefusedStream
 }
