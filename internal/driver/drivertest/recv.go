@@ -131,16 +131,13 @@ func recvNoBuffers(r *rig) {
 		}
 		r.equalData("lent buffer", r.d.Buffer(bid)[:len(part)], part)
 	}
-	got := f.data
+	var got []byte
 	r.recycle(f)
 	r.until("the rest has arrived", func() bool {
+		got = append(got, f.data...)
+		f.data = nil
 		if f.final {
 			f = r.recv(fd, true)
-		}
-		r.turn()
-		if f.final || len(got)+len(f.data) == len(data) {
-			got = append(got, f.data...)
-			f.data = nil
 		}
 		return len(got) == len(data)
 	})
