@@ -2,8 +2,14 @@ package sim
 
 import "github.com/percore/percore/internal/driver"
 
+// lane is an order that faults keep: one direction of one socket, whose ops are served first come first served.
+// Completions without a lane (of cancels, and of ops that never reached a socket) come when they like.
+type lane uint64
+
+const noLane lane = 0
+
 // lateQueue holds completions in a world with faults. They come when their turn has come, and in any order that the
-// contract allows: those of one op never overtake each other.
+// contract allows: those of one lane, and so those of one op, never overtake each other.
 type lateQueue struct {
 	turn uint64
 	list []late
@@ -11,12 +17,14 @@ type lateQueue struct {
 
 type late struct {
 	driver.Completion
-	due uint64 // the turn from which on it may come
-	fd  int    // the descriptor that it brings; -1: none
+	lane lane
+	due  uint64 // the turn from which on it may come
+	fd   int    // the descriptor that it brings; -1: none
 }
 
-func (q *lateQueue) push(c driver.Completion, fd int, delay uint64) {
-	q.list = append(q.list, late{c, q.turn + delay, fd})
+func (q *lateQueue) push(l late, delay uint64) {
+	l.due = q.turn + delay
+	q.list = append(q.list, l)
 }
 
 // pop moves completions that are due into out. A Wait is a turn.
@@ -53,10 +61,11 @@ func (q *lateQueue) choose(s *schedule) int {
 	return may[s.dice.IntN(len(may))]
 }
 
-// first reports whether no older completion of the same op waits.
+// first reports whether no older completion of the same lane waits.
 func (q *lateQueue) first(i int) bool {
+	own := q.list[i].lane
 	for _, older := range q.list[:i] {
-		if older.Token == q.list[i].Token {
+		if older.lane == own && own != noLane {
 			return false
 		}
 	}

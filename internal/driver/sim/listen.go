@@ -220,7 +220,7 @@ func (w *World) unlisten(s *socket) {
 
 // drop resets a connection that nobody has accepted.
 func (s *socket) drop() {
-	s.abort = true
+	s.peer.lost, s.abort = true, true
 	s.disconnect()
 	s.state = closed
 }

@@ -111,22 +111,32 @@ func (d *Driver) end(o *op) {
 
 // finish posts o's final completion, which carries no buffer.
 func (d *Driver) finish(o *op, res int32) {
-	token := o.Token
+	token, lane := o.Token, o.lane()
 	d.end(o)
-	d.post(token, res)
+	d.push(late{Completion: driver.Completion{Token: token, Res: res, Bid: driver.NoBuffer}, lane: lane, fd: -1})
 }
 
+// post completes what has no socket.
 func (d *Driver) post(t driver.Token, res int32) {
-	d.push(driver.Completion{Token: t, Res: res, Bid: driver.NoBuffer}, -1)
+	d.push(late{Completion: driver.Completion{Token: t, Res: res, Bid: driver.NoBuffer}, fd: -1})
 }
 
-// push hands a completion over, now or late; fd is the descriptor that it brings, -1 if none.
-func (d *Driver) push(c driver.Completion, fd int) {
-	if d.w.sched.faulty() {
-		d.late.push(c, fd, d.w.sched.delay())
+// push hands a completion over, now or late. Behind one that is late all are, also when faults have just been switched
+// off: it might be of the same lane.
+func (d *Driver) push(l late) {
+	if d.w.sched.faulty() || len(d.late.list) > 0 {
+		d.late.push(l, d.w.sched.delay())
 		return
 	}
-	d.done.Push(c)
+	d.done.Push(l.Completion)
+}
+
+// lane is the order that o's completions keep.
+func (o *op) lane() lane {
+	if o.Code == driver.Send || o.Code == driver.Connect {
+		return o.s.serial<<1 | 1
+	}
+	return o.s.serial << 1
 }
 
 // stays reports whether a multishot op stays armed after a good result.
@@ -141,32 +151,58 @@ func (d *Driver) cancel(req driver.Op) {
 		d.post(req.Token, -int32(unix.ENOENT))
 		return
 	}
-	answer := int32(0)
-	if o := d.slots[i]; d.w.sched.chance(d.w.sched.faults.CancelRace) {
-		// Too late: the op was about to end by itself, or cannot be stopped at once.
-		if answer = -int32(unix.EALREADY); d.raced(o) {
-			answer = -int32(unix.ENOENT)
-		}
+	o, answer, end := d.slots[i], int32(0), d.abandon
+	if d.w.sched.chance(d.w.sched.faults.CancelRace) {
+		answer, end = -int32(o.tooLate()), d.raced
 	}
 	first := d.w.sched.cancelFirst()
 	if first {
 		d.post(req.Token, answer)
 	}
-	if o := d.slots[i]; o != nil && o.Token == req.Target {
-		d.finish(o, -int32(unix.ECANCELED))
-	}
+	end(o)
 	if !first {
 		d.post(req.Token, answer)
 	}
 }
 
-// raced lets an op that is being canceled do one more step and reports whether that ended it.
-func (d *Driver) raced(o *op) bool {
+func (d *Driver) abandon(o *op) { d.finish(o, -int32(unix.ECANCELED)) }
+
+// tooLate is the answer to a cancel of o that lost the race. One with a result may have gone already; one without is
+// under way and is interrupted.
+func (o *op) tooLate() unix.Errno {
+	if o.movable() {
+		return o.d.w.sched.tooLate()
+	}
+	return unix.EALREADY
+}
+
+// raced ends an op that is being canceled by its own result, if it has one.
+func (d *Driver) raced(o *op) {
 	target := o.Token
 	o.Multi = false // what it does now is the last
-	d.step(o)
-	left := d.slots[target.Slot()]
-	return left == nil || left.Token != target
+	if o.movable() {
+		d.step(o)
+	}
+	if left := d.slots[target.Slot()]; left == o && left.Token == target {
+		d.abandon(o)
+	}
+}
+
+// movable reports whether o would post a result now.
+func (o *op) movable() bool {
+	if (*o.queue())[0] != o {
+		return false
+	}
+	switch o.Code {
+	case driver.Accept:
+		return o.s.state != listening || len(o.s.listener.queue) > 0
+	case driver.Recv:
+		_, ready := o.s.readable()
+		return ready
+	case driver.Send:
+		return o.s.writable()
+	}
+	return o.s.state == connected || o.s.err != 0
 }
 
 // step moves o as far as one completion. It reports whether o might move again.
@@ -210,7 +246,7 @@ func (d *Driver) stepAccept(o *op) bool {
 	}
 	fd, _ := d.w.allocate(o.s.accept())
 	more := d.stays(o)
-	d.push(driver.Completion{Token: o.Token, Res: int32(fd), Bid: driver.NoBuffer, More: more}, fd)
+	d.push(late{Completion: driver.Completion{Token: o.Token, Res: int32(fd), Bid: driver.NoBuffer, More: more}, lane: o.lane(), fd: fd})
 	if !more {
 		d.end(o)
 	}
@@ -219,6 +255,9 @@ func (d *Driver) stepAccept(o *op) bool {
 
 func (d *Driver) stepRecv(o *op) bool {
 	n, ready := o.s.readable()
+	if d.w.sched.noBuffers() { // the kernel looks for a buffer first (axboe/liburing#1275)
+		return d.refuseBuffer(o)
+	}
 	if !ready {
 		return false
 	}
@@ -227,24 +266,25 @@ func (d *Driver) stepRecv(o *op) bool {
 		d.finish(o, -int32(errno))
 		return false
 	}
-	bid, ok := int32(0), false
-	if !d.w.sched.chance(d.w.sched.faults.NoBuffers) {
-		bid, ok = d.group.Take()
-	}
+	bid, ok := d.group.Take()
 	if !ok {
-		d.count.NoBuffers++
-		d.finish(o, -int32(unix.ENOBUFS))
-		return false
+		return d.refuseBuffer(o)
 	}
 	buf := d.group.Buffer(bid)
 	n = d.w.sched.part(d.w.sched.faults.ShortRecv, d.w.sched.cut(min(n, len(buf))))
 	n, _ = o.s.recv(buf[:n])
-	c := driver.Completion{Token: o.Token, Res: int32(n), Bid: bid, More: d.stays(o)}
+	c := late{Completion: driver.Completion{Token: o.Token, Res: int32(n), Bid: bid, More: d.stays(o)}, lane: o.lane(), fd: -1}
 	if !c.More {
 		d.end(o)
 	}
-	d.push(c, -1)
+	d.push(c)
 	return c.More
+}
+
+func (d *Driver) refuseBuffer(o *op) bool {
+	d.count.NoBuffers++
+	d.finish(o, -int32(unix.ENOBUFS))
+	return false
 }
 
 func (d *Driver) stepSend(o *op) {

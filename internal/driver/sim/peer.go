@@ -88,6 +88,14 @@ func (p *Peer) Reset() error {
 func (p *Peer) LocalAddr() netip.AddrPort  { return p.s.local }
 func (p *Peer) RemoteAddr() netip.AddrPort { return p.s.remote }
 
+// Lost reports that the other end went away before anybody accepted it: an accept failed with it, or its listener was
+// closed.
+func (p *Peer) Lost() bool {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	return p.s.lost
+}
+
 // PeerListener accepts the connections that drivers dial.
 type PeerListener struct {
 	w *World

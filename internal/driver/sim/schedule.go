@@ -101,3 +101,14 @@ func (s *schedule) burst() int {
 	}
 	return 1 + s.dice.IntN(burstMax)
 }
+
+// noBuffers chooses whether a receive finds its group empty.
+func (s *schedule) noBuffers() bool { return s.chance(s.faults.NoBuffers) }
+
+// tooLate chooses how a cancel says that its target ends by itself.
+func (s *schedule) tooLate() unix.Errno {
+	if s.dice.IntN(2) == 0 {
+		return unix.ENOENT
+	}
+	return unix.EALREADY
+}

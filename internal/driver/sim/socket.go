@@ -22,6 +22,7 @@ const (
 // it (refs); what close does happens when the last of them lets go, as with a file in the kernel.
 type socket struct {
 	w             *World
+	serial        lane // its number, from 1
 	state         state
 	refs          int
 	local, remote netip.AddrPort
@@ -32,6 +33,7 @@ type socket struct {
 	dead    bool       // a reset was sent or received
 	shut    bool       // own direction ended
 	abort   bool       // SO_LINGER with zero time
+	lost    bool       // the other end went away before it was accepted
 
 	readers, writers []*op // ops that wait, first come first
 	sndMax, rcvMax   int
@@ -40,7 +42,8 @@ type socket struct {
 }
 
 func (w *World) newSocket() *socket {
-	return &socket{w: w, sndMax: w.sndMax, rcvMax: w.rcvMax}
+	w.sockets++
+	return &socket{w: w, serial: w.sockets, sndMax: w.sndMax, rcvMax: w.rcvMax}
 }
 
 // join makes a and b the two ends of one connection.
@@ -84,6 +87,11 @@ func (s *socket) readable() (n int, ready bool) {
 		return 0, true
 	}
 	return s.in.arrived, s.in.arrived > 0 || s.in.ended() || s.err != 0 || s.dead
+}
+
+// writable reports whether send would return anything at all.
+func (s *socket) writable() bool {
+	return s.state != connected || s.err != 0 || s.dead || s.shut || s.out.gone || s.out.room() > 0
 }
 
 // send queues what fits of b. An empty b on a live connection is 0 and no error.

@@ -31,6 +31,7 @@ type World struct {
 	now       time.Duration
 	files     []*socket // by descriptor
 	open      int
+	sockets   lane // made so far
 	fdMax     int
 	lowest    int // no free descriptor is below
 	listeners map[uint16][]*socket
