@@ -40,7 +40,13 @@ type seedPeer struct {
 	failed    bool
 	eof       bool
 	over      bool // reading has ended, by an end of file or an error
+	readAt    time.Duration
+	stalled   int  // turns that it still does nothing
+	excused   bool // time has run out for it: the server may have given it up
 }
+
+// seedStallMax is how long a peer of TestSeeds may leave its echo unread.
+const seedStallMax = 2 * time.Second
 
 func runSeed(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 3))
@@ -51,7 +57,7 @@ func runSeed(t *testing.T, seed uint64) {
 	s.world.SetBuffers(1<<(9+r.IntN(5)), 1<<(9+r.IntN(5)))
 	cc := corenet.ConnConfig{
 		OutBufferMax: 1024 << r.IntN(4), RecvTurnMax: 256 << r.IntN(6), BufsPerConnMax: 1 + r.IntN(8),
-		LingerBytesMax: 1 << (8 + r.IntN(8)), LingerMax: time.Second, WriteStallMax: 2 * time.Second,
+		LingerBytesMax: 1 << (8 + r.IntN(8)), LingerMax: time.Second, WriteStallMax: seedStallMax,
 	}
 	task, proto := s.listen(corenet.ListenConfig{Conn: cc, AcceptedMax: 2}), s.listen(corenet.ListenConfig{Conn: cc})
 	s.Go("accept", func() { _ = acceptLoop(s.Core, task, echo) })
@@ -65,7 +71,7 @@ func runSeed(t *testing.T, seed uint64) {
 		peers = append(peers, &seedPeer{Peer: s.dial(ln), polite: r.IntN(2) == 0})
 	}
 	for range 200 {
-		peers[r.IntN(len(peers))].act(r)
+		peers[r.IntN(len(peers))].act(r, s)
 		s.Turn(s.now)
 		if r.IntN(20) == 0 {
 			s.pass(time.Duration(r.IntN(300)) * time.Millisecond)
@@ -73,6 +79,9 @@ func runSeed(t *testing.T, seed uint64) {
 		if s.world.Chance(s.world.FaultsSet().ClockJump) {
 			s.now += time.Hour
 			s.world.Advance(time.Hour)
+			for _, p := range peers {
+				p.excused = true
+			}
 		}
 	}
 	for _, p := range peers {
@@ -87,16 +96,24 @@ func runSeed(t *testing.T, seed uint64) {
 	}
 }
 
-func (p *seedPeer) act(r *rand.Rand) {
+func (p *seedPeer) act(r *rand.Rand, s *simCore) {
+	faults := s.world.FaultsSet()
 	switch k := r.IntN(12); {
 	case p.closed:
+	case p.stalled > 0:
+		p.stalled--
+	case s.world.Chance(faults.PeerStall):
+		p.stalled = s.world.Intn(10)
+	case s.world.Chance(faults.PeerReset):
+		p.closed = true
+		_ = p.Reset()
 	case k < 5:
 		b := pattern(len(p.sent) + 1 + r.IntN(3000))[len(p.sent):]
 		n, err := p.Write(b)
 		p.sent = append(p.sent, b[:n]...)
 		p.failed = p.failed || err != nil
 	case k < 10 || p.polite:
-		p.read()
+		p.read(s.now)
 	case k == 10 && r.IntN(5) == 0:
 		p.closed = true
 		_ = p.Reset()
@@ -106,10 +123,12 @@ func (p *seedPeer) act(r *rand.Rand) {
 	}
 }
 
-func (p *seedPeer) read() (ended bool) {
+func (p *seedPeer) read(now time.Duration) (ended bool) {
 	if p.over {
 		return true // after a reset has been told, reads find an end of file (tcp(7))
 	}
+	p.excused = p.excused || now-p.readAt >= seedStallMax
+	p.readAt = now
 	b, err := drainPeer(p.Peer)
 	p.got = append(p.got, b...)
 	p.eof, p.over = err == io.EOF, err != nil
@@ -123,7 +142,7 @@ func (p *seedPeer) finish(t *testing.T, s *simCore) {
 	}
 	if p.polite && !p.failed {
 		_ = p.CloseWrite()
-		for n := 0; !p.read(); n++ {
+		for n := 0; !p.read(s.now); n++ {
 			if n > 10_000 {
 				t.Fatalf("the echo stands still at %d of %d bytes", len(p.got), len(p.sent))
 			}
@@ -132,6 +151,9 @@ func (p *seedPeer) finish(t *testing.T, s *simCore) {
 				s.pass(10 * time.Millisecond)
 			}
 		}
+	}
+	if p.polite && !p.eof && !p.excused && !p.Lost() {
+		t.Errorf("a polite peer was torn off after %d of %d bytes", len(p.got), len(p.sent))
 	}
 	if !bytes.HasPrefix(p.sent, p.got) {
 		t.Errorf("an echo of %d bytes is not what was sent", len(p.got))
