@@ -149,7 +149,7 @@ func (c *client) send(p []byte) {
 }
 
 func (c *client) receive() {
-	var buf [16 << 10]byte
+	buf := c.p.buf[:]
 	for !c.over {
 		var n int
 		var err error

@@ -24,7 +24,7 @@ func (p *play) finish() {
 			c.goOn()
 		}
 		p.round()
-		if n%50 == 49 {
+		if n%10 == 9 {
 			p.pass(5 * time.Millisecond)
 		}
 		if now := p.moved(); now != moved {

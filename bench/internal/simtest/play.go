@@ -54,12 +54,13 @@ type play struct {
 	handled uint64
 	odd     int // streams that misbehaviour may have opened
 	rounds  int
+	buf     [16 << 10]byte // for what a client receives
 }
 
 const (
 	faultsMax  = 20
 	buffersMax = 64
-	roundsMax  = 2000            // rounds in which nothing moves
+	roundsMax  = 500             // rounds in which nothing moves
 	stallMax   = 2 * time.Minute // longer than any limit of the server for peers that do not go on
 )
 
@@ -206,19 +207,52 @@ func (p *play) settle() {
 	}
 }
 
+// restMin is a time after which whoever could act has acted.
+const restMin = 100 * time.Millisecond
+
+// rest turns, and lets clients act, until nothing moves.
+func (p *play) rest() {
+	for n, idle, moved := 0, 0, 0; n < roundsMax && idle < 10; n++ {
+		p.round()
+		idle++
+		if now := p.moved(); now != moved || p.pending() {
+			moved, idle = now, 0
+		}
+	}
+}
+
+// pending reports whether a core has a reason to turn.
+func (p *play) pending() bool {
+	for i := range p.cores {
+		if p.restive[i] || p.drivers[i].Pending() {
+			return true
+		}
+	}
+	return false
+}
+
 // pass lets time go by, stopping at every timer.
 func (p *play) pass(d time.Duration) {
 	for end := p.now + d; p.now < end; {
-		to := end
-		for _, c := range p.cores {
-			if at := c.NextTimer(); at > p.now {
-				to = min(to, at)
-			}
+		to := p.nextTimer(end)
+		if to-p.now > restMin {
+			p.rest()
+			to = max(p.now, p.nextTimer(end))
 		}
 		p.world.Advance(to - p.now)
 		p.now = to
 		p.round()
 	}
+}
+
+// nextTimer returns when the next timer of any core wants a turn, end if none does before.
+func (p *play) nextTimer(end time.Duration) time.Duration {
+	for _, c := range p.cores {
+		if at := c.NextTimer(); at > p.now {
+			end = min(end, at)
+		}
+	}
+	return end
 }
 
 // step does one step of the plan.

@@ -207,7 +207,11 @@ func offences() [badKinds]offence {
 		{setting(http2.SettingInitialWindowSize, 1<<31), http2.ErrCodeFlowControl},
 		{setting(http2.SettingMaxFrameSize, 1), http2.ErrCodeProtocol},
 		{setting(http2.SettingEnablePush, 2), http2.ErrCodeProtocol},
-		{func(c *client) { c.fr.WriteWindowUpdate(0, 1<<31-1) }, http2.ErrCodeFlowControl},
+		{func(c *client) { // once may just fit
+			c.fr.WriteWindowUpdate(0, 1<<31-1)
+			c.fr.WriteWindowUpdate(0, 1<<31-1)
+			c.conn.left += 1<<31 - 1
+		}, http2.ErrCodeFlowControl},
 		{func(c *client) {
 			c.fr.WriteRawFrame(http2.FrameHeaders, http2.FlagHeadersEndStream, c.next, get)
 			for range 4 {
