@@ -27,7 +27,10 @@ func rawEcho() error {
 	events := make([]unix.EpollEvent, 256)
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), ^uintptr(0), 0, 0)
-		if errno != 0 && errno != unix.EINTR {
+		if errno == unix.EINTR { // n is no count then
+			continue
+		}
+		if errno != 0 {
 			return errno
 		}
 		for _, e := range events[:n] {
