@@ -22,6 +22,7 @@ func TestJudge(t *testing.T) {
 		"descriptor":   func(_ *soak, u *usage) { u.FDs++ },
 		"goroutine":    func(_ *soak, u *usage) { u.Goroutines += 3 },
 		"heap":         func(_ *soak, u *usage) { u.Heap += 5 << 20 },
+		"stacks":       func(_ *soak, u *usage) { u.Stack += 5 << 20 },
 		"mapped":       func(_ *soak, u *usage) { u.Mapped += 5 << 20 },
 		"resident set": func(_ *soak, u *usage) { u.RSS += 20 << 20 },
 	} {
