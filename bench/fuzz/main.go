@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -154,6 +155,9 @@ func (t target) run(each time.Duration) (r result) {
 	r.output = out.all.String()
 	for _, m := range progress.FindAllStringSubmatch(r.output, -1) {
 		r.execs, r.found = m[1], m[2]
+	}
+	if n, _ := strconv.Atoi(r.execs); r.err == nil && n == 0 {
+		r.err = errors.New("nothing was executed")
 	}
 	return r
 }
