@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -75,17 +76,43 @@ type client struct {
 	base string
 }
 
+// newClient returns a client and what closes its connections: all of them, for the transport keeps one on which it
+// still waits for something, and the server would rightly keep it too.
 func (s *soak) newClient(secure bool) (*client, func()) {
-	t := &http2.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}}
+	t := &http2.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}, AllowHTTP: !secure}
+	var mu sync.Mutex
+	var conns []net.Conn
+	left := false
+	t.DialTLSContext = func(ctx context.Context, network, addr string, cfg *tls.Config) (nc net.Conn, err error) {
+		if secure {
+			nc, err = (&tls.Dialer{Config: cfg}).DialContext(ctx, network, addr)
+		} else {
+			nc, err = new(net.Dialer).DialContext(ctx, network, addr)
+		}
+		if err != nil {
+			return nil, err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if left { // the transport dials on its own goroutine
+			nc.Close()
+		}
+		conns = append(conns, nc)
+		return nc, nil
+	}
 	c := &client{t, "https://" + s.secure}
 	if !secure {
 		c.base = "http://" + s.clear
-		t.AllowHTTP = true
-		t.DialTLSContext = func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	return c, func() {
+		t.CloseIdleConnections()
+		mu.Lock()
+		defer mu.Unlock()
+		left = true
+		for _, nc := range conns {
+			nc.Close()
 		}
 	}
-	return c, t.CloseIdleConnections
 }
 
 func (s *soak) request(k kind, c *client, rnd *rand.Rand) error {
