@@ -94,10 +94,18 @@ func (f Facts) sysctlCause() (cause, remedy string) {
 	case f.Disabled == 2:
 		return "the sysctl kernel.io_uring_disabled is 2: io_uring is off for every process", "sysctl -w kernel.io_uring_disabled=0, or use the epoll driver"
 	case f.Disabled == 1 && !f.Member:
-		return "the sysctl kernel.io_uring_disabled is 1: io_uring is for CAP_SYS_ADMIN and the group kernel.io_uring_group only",
+		return "the sysctl kernel.io_uring_disabled is 1: io_uring is for CAP_SYS_ADMIN and the group kernel.io_uring_group only" + f.namespaceText(),
 			"run the process in that group (sysctl kernel.io_uring_group), or sysctl -w kernel.io_uring_disabled=0, or use the epoll driver"
 	}
 	return "", ""
+}
+
+// namespaceText keeps a process that is root, but only in its container, from looking in the wrong place.
+func (f Facts) namespaceText() string {
+	if f.UserNS {
+		return ", both of the machine and not of this process's user namespace"
+	}
+	return ""
 }
 
 func disabledText(n int) string {

@@ -19,6 +19,7 @@ func TestErrorTable(t *testing.T) {
 	}{
 		{unix.EPERM, 0, Facts{Kernel: "6.8.0", Disabled: 2, Seccomp: 2}, []string{"io_uring_disabled is 2", "sysctl -w kernel.io_uring_disabled=0"}, "seccomp"},
 		{unix.EPERM, 0, Facts{Kernel: "6.8.0", Disabled: 1}, []string{"io_uring_disabled is 1", "kernel.io_uring_group"}, "seccomp"},
+		{unix.EPERM, 0, Facts{Kernel: "6.8.0", Disabled: 1, UserNS: true}, []string{"io_uring_disabled is 1", "user namespace"}, "security module"},
 		{unix.EPERM, 0, Facts{Kernel: "6.8.0", Disabled: 1, Member: true, Seccomp: 2}, []string{"seccomp filter", "--security-opt seccomp="}, "sysctl -w"},
 		{unix.EPERM, 0, Facts{Kernel: "6.8.0", Disabled: 0, Seccomp: 2}, []string{"seccomp filter", "kernel.io_uring_disabled is 0", "--security-opt seccomp="}, "sysctl -w"},
 		{unix.EPERM, 0, Facts{Kernel: "6.1.0", Disabled: -1, Seccomp: 2}, []string{"seccomp filter", "absent"}, "sysctl -w"},

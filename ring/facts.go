@@ -15,8 +15,11 @@ type Facts struct {
 	// Disabled is the sysctl kernel.io_uring_disabled (Linux 6.6): 0 for everybody, 1 for members only, 2 for
 	// nobody; -1: no such sysctl, or no /proc.
 	Disabled int
-	Group    int  // the sysctl kernel.io_uring_group; -1: none
-	Member   bool // CAP_SYS_ADMIN, or in Group: what Disabled = 1 asks for
+	Group    int // the sysctl kernel.io_uring_group; -1: none
+	// Member says that Disabled = 1 lets this process in: it has CAP_SYS_ADMIN or is in Group, both in the machine's own
+	// user namespace. In another one only a trial under Disabled = 1 can tell; without that it is false there.
+	Member bool
+	UserNS bool // a user namespace of its own, as rootless containers have: see user_namespaces(7)
 	// Seccomp is the thread's mode: 0 none, 1 strict, 2 filter, -1 unknown. See proc_pid_status(5).
 	Seccomp int
 	Memlock uint64 // RLIMIT_MEMLOCK in bytes: bounds rings before Linux 5.12 only
@@ -51,11 +54,32 @@ func gather() Facts {
 	f := Facts{Kernel: KernelRelease(), Disabled: sysctl("io_uring_disabled"), Group: sysctl("io_uring_group"), Seccomp: -1, Trials: trials()}
 	if b, err := os.ReadFile("/proc/thread-self/status"); err == nil {
 		f.Seccomp = atoi(statusField(string(b), "Seccomp"))
-		caps, _ := strconv.ParseUint(statusField(string(b), "CapEff"), 16, 64)
-		f.Member = caps&(1<<unix.CAP_SYS_ADMIN) != 0 || f.inGroup(statusField(string(b), "Groups"))
+		f.UserNS = inUserNS()
+		f.Member = f.isMember(string(b))
 	}
 	f.Memlock, f.NoFile = limit(unix.RLIMIT_MEMLOCK), limit(unix.RLIMIT_NOFILE)
 	return f
+}
+
+// isMember believes the trial first: the sysctl is all that it has to pass under Disabled = 1. In a user namespace of
+// its own, the capabilities and group numbers of status are those of that namespace, and the kernel asks for others
+// (capable, in_group_p of a number in init_user_ns).
+func (f Facts) isMember(status string) bool {
+	switch {
+	case f.Disabled == 1 && len(f.Trials) > 0 && f.Trials[0].Reached:
+		return true
+	case f.UserNS:
+		return false
+	}
+	caps, _ := strconv.ParseUint(statusField(status, "CapEff"), 16, 64)
+	return caps&(1<<unix.CAP_SYS_ADMIN) != 0 || f.inGroup(statusField(status, "Groups"))
+}
+
+// inUserNS compares with the number that the machine's own user namespace has on every machine (PROC_USER_INIT_INO of
+// <linux/proc_ns.h>).
+func inUserNS() bool {
+	ns, err := os.Readlink("/proc/thread-self/ns/user")
+	return err == nil && ns != "user:[4026531837]"
 }
 
 func limit(resource int) uint64 {
