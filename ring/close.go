@@ -27,7 +27,11 @@ func (r *Ring) Drain(quietMax time.Duration, seen func(CQE)) error {
 	r.copyAll(seen)
 	r.cancelAny()
 	for quiet := time.Duration(0); r.inflight > 0; {
-		if errno := r.Wait(drainPoll); errno != 0 && errno != unix.EAGAIN {
+		errno := r.Wait(drainPoll)
+		if errno == unix.EAGAIN || errno == unix.ENOMEM { // none for the cancel, see Fetch; and the time must pass
+			errno = r.sleep(0, drainPoll)
+		}
+		if errno != 0 {
 			return ExplainEnter(errno)
 		}
 		if r.copyAll(seen) > 0 {
