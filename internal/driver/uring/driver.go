@@ -65,6 +65,7 @@ type Driver struct {
 type kernel interface {
 	Submit() unix.Errno
 	Poll() unix.Errno
+	Fetch() unix.Errno
 	Wait(timeout time.Duration) unix.Errno
 }
 

@@ -66,14 +66,20 @@ const (
 	backOffMax = 50 * time.Millisecond
 )
 
-// refused lets a kernel that is short of memory off: the ops stay queued and a later Wait tries again. If
-// the core would sleep it sleeps here instead, on the eventfd alone, which needs nothing of the ring.
+// refused lets a kernel that is short of memory off: the ops stay queued and a later Wait tries again. What
+// has ended meanwhile is fetched all the same: it serves connections, and gives the memory back. If the
+// core would sleep it sleeps here instead, on the eventfd alone, which needs nothing of the ring.
 func (d *Driver) refused(errno unix.Errno, sleep bool, timeout time.Duration) unix.Errno {
 	if errno != unix.EAGAIN && errno != unix.ENOMEM {
 		d.backOff = 0
 		return errno
 	}
 	d.count.NoMemory++
+	if d.ring.NeedsEnter() { // it stopped before that: see ring.Ring.Fetch
+		if errno := d.kernel.Fetch(); errno != 0 {
+			return errno
+		}
+	}
 	if !sleep || d.ring.Ready() > 0 {
 		return 0
 	}

@@ -144,6 +144,32 @@ func TestKernelWithoutMemory(t *testing.T) {
 	}
 }
 
+// A kernel that has no memory for an op stops before the work it has deferred. What has ended comes nevertheless:
+// without it nothing would give memory back.
+func TestCompletionsComeWithoutMemory(t *testing.T) {
+	onThread(t, Config{}, func(d *Driver) {
+		a, peer := socketPair(t)
+		defer unix.Close(a)
+		defer unix.Close(peer)
+		d.Submit(driver.Op{Code: driver.Recv, Multi: true, FD: int32(a), Token: token(kindRecv, 1)})
+		out := make([]driver.Completion, 8)
+		if n, err := d.Wait(out, 0, 0); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		d.kernel = &poor{kernel: d.kernel, errno: unix.EAGAIN}
+		defer func() { d.kernel = d.ring }()
+		for range 3 {
+			unix.Write(peer, []byte("x"))
+			d.Submit(driver.Op{Code: driver.Cancel, Token: token(kindCancel, 1), Target: token(kindRecv, 2)})
+			n, err := d.Wait(out, 1, -1)
+			if n != 1 || err != nil || out[0].Token != token(kindRecv, 1) || out[0].Res != 1 {
+				t.Fatalf("%d completions, %v, the first %+v; want the received byte", n, err, out[0])
+			}
+			d.Recycle(out[0].Bid)
+		}
+	})
+}
+
 // The pause must not hold up mail, whether it comes before or during it.
 func TestWakeEndsThePause(t *testing.T) {
 	onThread(t, Config{}, func(d *Driver) {
