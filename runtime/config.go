@@ -57,7 +57,8 @@ type Config struct {
 	// Driver picks io_uring or epoll; default DriverAuto.
 	Driver DriverMode
 
-	// Entries and CQEntries size each core's submission and completion queue; defaults 512 and 4096.
+	// Entries and CQEntries size each core's submission and completion queue; defaults 512 and 4096, or Entries if
+	// that is more.
 	Entries, CQEntries int
 	// BufferSize is one provided receive buffer in bytes, a power of two; default 4096. Buffers is how
 	// many each core starts with, default 512; the group grows to BuffersMax, default 4096, when the
@@ -114,7 +115,7 @@ const (
 
 func (cfg Config) withDefaults() Config {
 	setInt(&cfg.Entries, defaultEntries)
-	setInt(&cfg.CQEntries, defaultCQEntries)
+	setInt(&cfg.CQEntries, max(defaultCQEntries, cfg.Entries))
 	setInt(&cfg.BufferSize, defaultBufferSize)
 	setInt(&cfg.Buffers, defaultBuffers)
 	setInt(&cfg.BuffersMax, max(defaultBuffersMax, cfg.Buffers))

@@ -101,7 +101,9 @@ func TestConfigIsChecked(t *testing.T) {
 			t.Errorf("%+v was accepted", cfg)
 		}
 	}
-	if err := (Config{}).withDefaults().validate(); err != nil {
-		t.Error(err)
+	for _, cfg := range []Config{{}, {Entries: 8192}, {Entries: 32768}, {Buffers: 5000}} { // a default follows what it depends on
+		if err := cfg.withDefaults().validate(); err != nil {
+			t.Errorf("%+v: %v", cfg, err)
+		}
 	}
 }
