@@ -38,6 +38,9 @@ func (c *Core) newCoro() *coro {
 // serve is the coroutine's life. Each round runs the task it was given and then others that have not
 // started yet, which saves their switches.
 func (co *coro) serve(yield func(struct{}) bool) {
+	// A Goexit ends this goroutine before it unwinds the loop's. In between its g is free for any other goroutine, which
+	// must not be taken for the core.
+	defer co.core.leave()
 	co.yield, co.g, co.goid = yield, goid.G(), currentGoid()
 	for {
 		co.core.enter(co)

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/percore/percore/internal/driver/sim"
 )
 
 func TestTasksRunInOrderAndInTheirTurn(t *testing.T) {
@@ -106,6 +108,21 @@ func TestGoexitReentersTheLoop(t *testing.T) {
 			t.Fatalf("%d of %d tasks ended", ended, rounds)
 		}
 	})
+}
+
+// The Go runtime gives the g of a goroutine that has ended to the next one that starts, on any thread. By the time a
+// Goexit has left its coroutine nobody must own the core by that g.
+func TestGoexitLeavesTheCoreToItsLoop(t *testing.T) {
+	owner := make(chan bool)
+	go func() {
+		c := NewManual(Config{Logger: quiet}, sim.New(1).Driver(0, sim.Config{}))
+		defer func() { owner <- c.owner.Load() == c.loopG && !c.InTask() }()
+		c.Go("exits", runtime.Goexit)
+		c.Turn(0)
+	}()
+	if !<-owner {
+		t.Error("after a Goexit the core belongs to a goroutine that is gone")
+	}
 }
 
 func TestSpawnJoins(t *testing.T) {
