@@ -21,7 +21,8 @@ type Runtime struct {
 	epoch time.Time
 
 	ended  sync.WaitGroup
-	done   chan struct{}
+	gone   chan struct{} // closed when every core has ended
+	done   chan struct{} // and when the watchdog has, too
 	watch  *watchdog
 	offCtx func() bool // stops watching Start's context
 
@@ -54,7 +55,7 @@ func StartOn(ctx context.Context, cfg Config, open func(core int) (driver.Driver
 
 func start(ctx context.Context, cfg Config, open opener) (*Runtime, error) {
 	cpus := machineCPUs()
-	rt := &Runtime{cfg: cfg, epoch: time.Now(), done: make(chan struct{})}
+	rt := &Runtime{cfg: cfg, epoch: time.Now(), gone: make(chan struct{}), done: make(chan struct{})}
 	if rt.cfg.Cores == 0 {
 		rt.cfg.Cores = cpus.defaultCores()
 	}
@@ -118,6 +119,7 @@ func (rt *Runtime) report(err error) {
 
 func (rt *Runtime) await() {
 	rt.ended.Wait()
+	close(rt.gone)
 	rt.offCtx()
 	rt.watch.stop()
 	close(rt.done)
@@ -179,7 +181,7 @@ func (c *Core) onEnd(t *Task, fn func()) { t.ending = append(t.ending, fn) }
 // by Goexit, connections by reset. It returns when every core's thread is gone, with an error if
 // something leaked. A task that neither parks nor returns cannot be ended: Stop then returns a
 // *StuckError with its name and stack. Further calls, and those after the end of Start's context, wait for
-// the same end, and can bring it forward. It must not be called on a core.
+// the same end, and can bring it forward. It must not be called on a core; OnStall may call it.
 func (rt *Runtime) Stop(ctx context.Context) error {
 	if rt.onAnyCore() {
 		return fmt.Errorf("Runtime.Stop waits and must not be called on a core; use a goroutine: %w", ErrWrongGoroutine)
@@ -190,8 +192,12 @@ func (rt *Runtime) Stop(ctx context.Context) error {
 	}
 	timer := time.NewTimer(addSpan(rt.beginStop(span), stopGrace))
 	defer timer.Stop()
+	ended := rt.done
+	if rt.watch.calls() {
+		ended = rt.gone // the watchdog ends after its OnStall
+	}
 	select {
-	case <-rt.done:
+	case <-ended:
 		rt.mu.Lock()
 		defer rt.mu.Unlock()
 		return rt.err

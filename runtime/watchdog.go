@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/percore/percore/internal/goid"
 )
 
 // Stall is a core whose turn has lasted longer than Config.StallMax.
@@ -33,6 +36,7 @@ type watchdog struct {
 	rt    *Runtime
 	quit  chan struct{}
 	ended chan struct{}
+	g     atomic.Uintptr // of loop, where OnStall runs
 }
 
 // watched is what the watchdog remembers of a core.
@@ -57,8 +61,13 @@ func (w *watchdog) stop() {
 	<-w.ended
 }
 
+// calls reports whether the caller is OnStall.
+func (w *watchdog) calls() bool { return goid.G() == w.g.Load() }
+
 func (w *watchdog) loop() {
 	defer close(w.ended)
+	w.g.Store(goid.G())
+	defer w.g.Store(0)
 	tick := time.NewTicker(max(w.rt.cfg.StallMax/4, time.Millisecond))
 	defer tick.Stop()
 	seen := make([]watched, len(w.rt.cores))

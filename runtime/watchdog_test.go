@@ -1,6 +1,7 @@
 package coreruntime
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,33 @@ func TestWatchdogNamesACoreDeadlock(t *testing.T) {
 		default:
 		}
 	})
+}
+
+// OnStall may stop the runtime: it does not wait for itself.
+func TestOnStallMayStop(t *testing.T) {
+	started, result := make(chan *Runtime, 1), make(chan error, 1)
+	var mu sync.Mutex
+	cfg := Config{Cores: 1, StallMax: 20 * time.Millisecond, DrainTimeout: 50 * time.Millisecond, Logger: quiet}
+	cfg.OnStall = func(Stall) {
+		select {
+		case rt := <-started:
+			mu.Unlock() // what the core waits for
+			result <- rt.Stop(context.Background())
+		default: // a busy machine stalls for real
+		}
+	}
+	rt, err := StartOn(context.Background(), cfg, realOpeners(cfg)["epoll"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	if err := rt.Core(0).Post(func() { started <- rt; mu.Lock() }); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	<-rt.Done()
 }
 
 func TestWatchdogTellsComputing(t *testing.T) {
