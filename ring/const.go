@@ -4,6 +4,7 @@ package ring
 const (
 	opNop         = 0
 	opPollAdd     = 6
+	opTimeout     = 11
 	opAccept      = 13
 	opAsyncCancel = 14
 	opConnect     = 16

@@ -1,5 +1,7 @@
 package ring
 
+import "golang.org/x/sys/unix"
+
 // The prep functions, one per op. Each writes the whole entry: a field left over from the slot's last use
 // would be read as a flag of the new op. Addresses go to the kernel as numbers, so the garbage collector
 // does not see them: what they point to must be mmap'd, or held on the heap by its owner until the op's
@@ -51,3 +53,7 @@ func (s *SQE) PrepRead(fd int32, p []byte, userData uint64) { encoder{}.read(s, 
 // completion per write (or per burst of writes), with nothing to read and nothing to re-arm. See
 // io_uring_prep_poll_multishot(3).
 func (s *SQE) PrepPollMulti(fd int32, userData uint64) { encoder{}.pollMulti(s, fd, userData) }
+
+// PrepTimeout completes with -ETIME when wait has passed. wait must be on the heap or mmap'd until the entry was
+// submitted, which reads it. See io_uring_prep_timeout(3).
+func (s *SQE) PrepTimeout(wait *unix.Timespec, userData uint64) { encoder{}.timeout(s, wait, userData) }

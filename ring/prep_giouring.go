@@ -14,8 +14,8 @@ import (
 type encoder = giouringEncoder
 
 // giouringEncoder calls those prep functions of giouring that write what the kernel expects. They leave some fields of
-// a used slot as they were, so the entry is zeroed first. Connect stays ours: giouring takes a pointer to an
-// interface there.
+// a used slot as they were, so the entry is zeroed first. Connect and timeout stay ours: giouring passes the address of
+// its own argument there, not what that points to.
 type giouringEncoder struct{ ownEncoder }
 
 // The two types are one memory layout; each line fails to compile when a size or an offset differs.

@@ -53,4 +53,8 @@ func (ownEncoder) pollMulti(s *SQE, fd int32, userData uint64) {
 	*s = SQE{Opcode: opPollAdd, FD: fd, Len: pollAddMulti, OpFlags: unix.POLLIN, UserData: userData}
 }
 
+func (ownEncoder) timeout(s *SQE, wait *unix.Timespec, userData uint64) {
+	*s = SQE{Opcode: opTimeout, FD: -1, Addr: uint64(uintptr(unsafe.Pointer(wait))), Len: 1, UserData: userData}
+}
+
 func addrOf(p []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))) }

@@ -30,9 +30,9 @@ func lacking(op, what string) *Error {
 // opcodes are the operations in use; bit is the opcode.
 func opcodes() []flag {
 	return []flag{
-		{opNop, "IORING_OP_NOP", "5.1"}, {opPollAdd, "IORING_OP_POLL_ADD", "5.1"}, {opAccept, "IORING_OP_ACCEPT", "5.5"},
-		{opAsyncCancel, "IORING_OP_ASYNC_CANCEL", "5.5"}, {opConnect, "IORING_OP_CONNECT", "5.5"}, {opRead, "IORING_OP_READ", "5.6"},
-		{opSend, "IORING_OP_SEND", "5.6"}, {opRecv, "IORING_OP_RECV", "5.6"},
+		{opNop, "IORING_OP_NOP", "5.1"}, {opPollAdd, "IORING_OP_POLL_ADD", "5.1"}, {opTimeout, "IORING_OP_TIMEOUT", "5.4"},
+		{opAccept, "IORING_OP_ACCEPT", "5.5"}, {opAsyncCancel, "IORING_OP_ASYNC_CANCEL", "5.5"}, {opConnect, "IORING_OP_CONNECT", "5.5"},
+		{opRead, "IORING_OP_READ", "5.6"}, {opSend, "IORING_OP_SEND", "5.6"}, {opRecv, "IORING_OP_RECV", "5.6"},
 	}
 }
 

@@ -11,14 +11,14 @@ import (
 // A restricted ring does what percore asks of one, and refuses everything else.
 func TestRestrictedRing(t *testing.T) {
 	onThread(t, Config{Restrict: true}, func(r *Ring) {
-		const opOpenat, opTimeout, sqeAsync = 18, 11, 1 << 4
+		const opOpenat, opFsync, sqeAsync = 18, 3, 1 << 4
 		for name, x := range map[string]struct {
 			entry SQE
 			want  int32
 		}{
 			"nop":              {SQE{Opcode: opNop, FD: -1}, 0},
 			"openat":           {SQE{Opcode: opOpenat, FD: -1}, -int32(unix.EACCES)},
-			"timeout":          {SQE{Opcode: opTimeout, FD: -1}, -int32(unix.EACCES)},
+			"fsync":            {SQE{Opcode: opFsync, FD: -1}, -int32(unix.EACCES)},
 			"nop, IOSQE_ASYNC": {SQE{Opcode: opNop, FD: -1, Flags: sqeAsync}, -int32(unix.EACCES)},
 		} {
 			*r.NextSQE() = x.entry

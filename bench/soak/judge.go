@@ -15,7 +15,8 @@ func (s *soak) judge() bool {
 	for k := range kinds {
 		fmt.Printf("%-14s %d times\n", kind(k), s.played[k].Load())
 	}
-	fmt.Printf("%d answers; the server counted %d requests, %d resets, %d panics\n\n", s.requests.Load(), last.Requests, last.ResetsIn, last.Panics)
+	fmt.Printf("%d answers; the server counted %d requests, %d resets, %d panics\n", s.requests.Load(), last.Requests, last.ResetsIn, last.Panics)
+	fmt.Printf("%d receives that the kernel forgot were found\n\n", last.Forgotten)
 	good := verdict("answers", s.faults.Load() == 0 && s.requests.Load() > 0, "%d wrong or missing of %d", s.faults.Load(), s.requests.Load())
 	for _, text := range s.first {
 		fmt.Println("        ", text)

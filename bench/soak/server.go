@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type usage struct {
 	Goroutines, FDs                                  int
 	Tasks, Ops, Residents, Lent, ChunkBytes, Starved int
 	Conns, Streams                                   uint64
-	Requests, ResetsIn, Panics                       uint64
+	Requests, ResetsIn, Panics, Forgotten            uint64
 }
 
 // limits are small, so that a soak of minutes reaches them.
@@ -139,13 +140,14 @@ func awaitQuiet(rt *coreruntime.Runtime) {
 func take(rt *coreruntime.Runtime, srv *h2.Server, collect bool) (u usage) {
 	if collect {
 		runtime.GC()
-		runtime.GC()
+		debug.FreeOSMemory() // the rss to compare is not what the scavenger has not got to yet
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	u = usage{Heap: m.HeapAlloc, Stack: m.StackInuse, RSS: measure.RSS(), Goroutines: runtime.NumGoroutine(), FDs: descriptors()}
 	for _, c := range rt.Metrics().Cores {
 		u.Mapped += c.Driver.MappedBytes
+		u.Forgotten += c.Driver.Forgotten
 		u.Tasks += c.Tasks
 		u.Ops += c.Ops
 		u.Residents += c.Residents

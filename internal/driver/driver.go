@@ -17,7 +17,7 @@ const (
 	Accept Code = iota + 1
 	// Recv receives into provided buffers. Multi keeps it armed; otherwise one completion ends it.
 	// Res > 0 carries a Bid that is lent to the core until Recycle; Res = 0 is end of file and
-	// -ENOBUFS an empty group, both without a Bid.
+	// -ENOBUFS an empty group, both without a Bid. -ECANCELED may come unasked: arm it again.
 	Recv
 	// Send writes Buf. A short result is legal.
 	Send
@@ -95,6 +95,7 @@ type Counters struct {
 	QueueFull   uint64 // submissions that had to flush the queue first
 	Overflows   uint64 // completion-queue overflows that had to be fetched from the kernel
 	NoBuffers   uint64 // receives that found the buffer group empty
+	Forgotten   uint64 // receives that the kernel did not wake although their socket was readable
 	NoMemory    uint64 // enters that the kernel refused for want of memory
 	WakeCalls   uint64 // Wake calls that reached the kernel
 	MappedBytes uint64 // mmap'd memory (GOMEMLIMIT does not see it)

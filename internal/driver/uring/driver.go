@@ -39,11 +39,11 @@ func (c Config) withDefaults() Config {
 const (
 	group     = 0          // the one buffer group
 	batchMax  = 256        // completions copied out at a time
-	wakeToken = ^uint64(1) // user data of the wake-up poll; no driver.Token has this kind and slot
+	wakeToken = ^uint64(1) // user data of the wake-up poll; no driver.Token has this kind and slot, nor those before it
 )
 
 // Driver implements driver.Driver. It allocates nothing after Open, except when a listener is armed for
-// the first time and when the kernel is out of memory.
+// the first time, when there are more ops than ever before, and when the kernel is out of memory.
 type Driver struct {
 	socket.Real
 	ring   *ring.Ring
@@ -58,6 +58,7 @@ type Driver struct {
 	// kernel delivers late from any other result.
 	accepts []accept
 	wake    wake
+	sweep   sweep
 	count   driver.Counters
 }
 
@@ -90,6 +91,7 @@ func Open(cfg Config) (*Driver, error) {
 		r.Close()
 		return nil, err
 	}
+	d.sweep.open(sweepPause)
 	if err := d.wake.open(); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("percore: eventfd for wake-ups: %w", err)

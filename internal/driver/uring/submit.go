@@ -45,6 +45,7 @@ func (d *Driver) queue(op *driver.Op) bool {
 	case driver.Recv:
 		if op.Multi {
 			s.PrepRecvMulti(op.FD, group, token)
+			d.sweep.watch(op.Token, op.FD)
 		} else {
 			s.PrepRecv(op.FD, group, token)
 		}

@@ -23,6 +23,9 @@ func (d *Driver) Wait(out []driver.Completion, min int, timeout time.Duration) (
 	if !d.wake.armed {
 		d.armWake()
 	}
+	if len(d.sweep.list) > 0 && !d.sweep.armed {
+		d.armSweep()
+	}
 	if d.ring.Overflowed() {
 		d.count.Overflows++
 	}
@@ -110,8 +113,8 @@ func (d *Driver) reap(out []driver.Completion) int {
 		}
 		for i := range d.batch[:k] {
 			c := &d.batch[i]
-			if c.UserData == wakeToken {
-				d.wake.armed = c.More()
+			if c.UserData >= quitToken {
+				d.own(c)
 				continue
 			}
 			d.fill(&out[n], c)
@@ -122,6 +125,16 @@ func (d *Driver) reap(out []driver.Completion) int {
 	return n
 }
 
+// own takes a completion that is meant for the driver itself.
+func (d *Driver) own(c *ring.CQE) {
+	switch c.UserData {
+	case wakeToken:
+		d.wake.armed = c.More()
+	case timerToken:
+		d.look()
+	}
+}
+
 func (d *Driver) fill(out *driver.Completion, c *ring.CQE) {
 	*out = driver.Completion{Token: driver.Token(c.UserData), Res: c.Res, Bid: driver.NoBuffer, More: c.More()}
 	if bid, ok := c.Buffer(); ok {
@@ -130,4 +143,5 @@ func (d *Driver) fill(out *driver.Completion, c *ring.CQE) {
 	if c.Res == -int32(unix.ENOBUFS) {
 		d.count.NoBuffers++
 	}
+	d.sweep.heard(out.Token, out.More)
 }

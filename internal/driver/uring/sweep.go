@@ -1,0 +1,128 @@
+package uring
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/percore/percore/internal/driver"
+)
+
+// sweep finds multishot receives that the kernel has forgotten. A receive that takes data with several wake-ups at
+// once may drop the last of them: the reset or end of file that came behind the data, after which there is no
+// further wake-up (Linux a68ed2df7213 in 7.0 and its backports mend the most frequent case; 6.18.44 with it still loses
+// resets behind bursts of more than 128 segments). The connection would stay for ever. Every loss comes with data, so
+// only receives that have brought data are looked at, with poll(2), once per sweepPause. What two looks in a
+// row find readable with no completion in between was forgotten: it is canceled, and who armed it arms it again.
+type sweep struct {
+	slots []watched // by the slot of the token
+	list  []uint32  // slots to look at
+	polls []unix.PollFd
+	pause unix.Timespec // the kernel reads it when the timer is submitted
+	armed bool          // the timer is in the ring
+}
+
+// watched is the multishot receive of one op slot.
+type watched struct {
+	token  driver.Token // NoToken: none
+	fd     int32        // open as long as the token is here
+	listed bool
+	late   bool // readable at the last look, and nothing has come since
+}
+
+const (
+	sweepPause = time.Second
+	pollMax    = 256 // descriptors of one poll(2): about 20 µs
+	timerToken = wakeToken - 1
+	quitToken  = wakeToken - 2 // of the sweep's own cancels
+)
+
+func (w *sweep) open(pause time.Duration) {
+	w.list, w.polls = make([]uint32, 0, 64), make([]unix.PollFd, 0, pollMax)
+	w.pause = unix.NsecToTimespec(pause.Nanoseconds())
+}
+
+// watch notes a multishot receive that goes to the kernel.
+func (w *sweep) watch(t driver.Token, fd int32) {
+	for int(t.Slot()) >= len(w.slots) {
+		w.slots = append(w.slots, watched{})
+	}
+	s := &w.slots[t.Slot()]
+	s.token, s.fd, s.late = t, fd, false
+}
+
+// heard notes a completion.
+func (w *sweep) heard(t driver.Token, more bool) {
+	i := t.Slot()
+	if int(i) >= len(w.slots) || w.slots[i].token != t {
+		return
+	}
+	s := &w.slots[i]
+	if s.late = false; !more {
+		s.token = driver.NoToken
+		return
+	}
+	if !s.listed {
+		s.listed = true
+		w.list = append(w.list, i)
+	}
+}
+
+// armSweep puts the timer into the ring while there is something to look at.
+func (d *Driver) armSweep() {
+	if s := d.nextSQE(); s != nil {
+		s.PrepTimeout(&d.sweep.pause, timerToken)
+		d.sweep.armed = true
+	}
+}
+
+// look is what the timer is for.
+func (d *Driver) look() {
+	w := &d.sweep
+	w.armed = false
+	keep := 0
+	for begin := 0; begin < len(w.list); begin += pollMax {
+		slots := w.list[begin:min(begin+pollMax, len(w.list))]
+		w.ask(slots)
+		for i, slot := range slots {
+			if w.slots[slot].listed = d.suspect(&w.slots[slot], w.polls[i].Revents); w.slots[slot].listed {
+				w.list[keep] = slot
+				keep++
+			}
+		}
+	}
+	w.list = w.list[:keep]
+}
+
+// ask polls the descriptors of slots; poll(2) skips negative ones, and those of a failed call report nothing.
+func (w *sweep) ask(slots []uint32) {
+	w.polls = w.polls[:0]
+	for _, slot := range slots {
+		fd := int32(-1)
+		if s := &w.slots[slot]; s.token != driver.NoToken {
+			fd = s.fd
+		}
+		w.polls = append(w.polls, unix.PollFd{Fd: fd, Events: unix.POLLIN | unix.POLLRDHUP})
+	}
+	_, _ = unix.Poll(w.polls, 0)
+}
+
+// suspect judges what a look has found and reports whether the next one is to look again.
+func (d *Driver) suspect(s *watched, revents int16) bool {
+	if s.token == driver.NoToken || revents == 0 {
+		s.late = false
+		return false
+	}
+	if !s.late {
+		s.late = true
+		return true
+	}
+	e := d.nextSQE()
+	if e == nil {
+		return true
+	}
+	e.PrepCancel(uint64(s.token), quitToken)
+	d.count.Forgotten++
+	s.late = false
+	return false
+}
