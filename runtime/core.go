@@ -2,7 +2,9 @@ package coreruntime
 
 import (
 	"fmt"
+	"iter"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +43,7 @@ type Core struct {
 	turns       atomic.Uint64 // odd while awake, even while asleep in Wait: what the watchdog looks at
 	loopG       uintptr
 	loopGoid    uint64
+	exits       int // Goexits that loopG has taken
 	manual      bool
 
 	now       time.Duration // read once a turn
@@ -105,11 +108,16 @@ func newCore(rt *Runtime, id int) *Core {
 // own makes the calling goroutine the core's loop.
 func (c *Core) own(d driver.Driver) {
 	c.drv = d
-	c.loopG, c.loopGoid = goid.G(), currentGoid()
-	c.leave()
+	c.bind()
 	c.now = c.readClock()
 	c.clock = c.now
 	c.turns.Store(1)
+}
+
+// bind takes the core over for the calling goroutine, from one that has ended or never comes back here.
+func (c *Core) bind() {
+	c.loopG, c.loopGoid = goid.G(), currentGoid()
+	c.leave()
 }
 
 // disown is the end of own.
@@ -158,16 +166,40 @@ func (c *Core) readClock() time.Duration {
 	return time.Since(c.rt.epoch)
 }
 
-// loop is the core's thread. A Goexit of a task arrives through the coroutine's next() and unwinds this
-// goroutine; the loop goes on from the deferred call, and the turn that was cut short is taken up by the
-// next one. A panic here is our own bug and goes on.
-func (c *Core) loop() {
+// run is the core's thread. A Goexit of a task arrives through the coroutine's next() and unwinds the goroutine that
+// resumed it; what it unwinds stays on the stack, about 700 bytes, while the loop goes on from a deferred call. So the
+// loop is a coroutine of its own, which after exitsMax of them lets itself be unwound, stack and all, and run makes a
+// new one. A panic here is our own bug and goes on.
+func (c *Core) run() {
 	defer func() {
 		if p := recover(); p != nil {
 			panic(p)
 		}
+		c.bind()
 		if c.phase != phaseEnded {
-			c.leave()
+			c.run()
+		}
+	}()
+	next, _ := iter.Pull(func(func(struct{}) bool) {
+		defer c.owner.Store(0) // its g may be another goroutine's next
+		c.bind()
+		c.exits = 0
+		c.loop()
+	})
+	next()
+}
+
+// exitsMax is how many Goexits one goroutine of the loop takes.
+const exitsMax = 1000
+
+// loop turns until nothing is left. The turn that a Goexit has cut short is taken up by the next one.
+func (c *Core) loop() {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(&loopPanic{p, debug.Stack()})
+		}
+		c.leave()
+		if c.exits++; c.phase != phaseEnded && c.exits < exitsMax {
 			c.loop()
 		}
 	}()
@@ -182,6 +214,14 @@ func (c *Core) loop() {
 	}
 	c.phase = phaseEnded
 }
+
+// loopPanic carries the stack of a panic out of the loop's coroutine, which would lose it.
+type loopPanic struct {
+	value any
+	stack []byte
+}
+
+func (p *loopPanic) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
 
 // turn is one pass: completions, mail, timers, put-off work, tasks, flushes, and then the one place that
 // blocks.

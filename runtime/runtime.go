@@ -92,7 +92,7 @@ func (rt *Runtime) launch(c *Core, cpu int, open opener) error {
 		c.own(d)
 		started <- nil
 		defer func() { rt.report(c.close()) }() // also when a Goexit has unwound the loop's first frames
-		c.loop()
+		c.run()
 	}()
 	return <-started
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -108,6 +109,32 @@ func TestGoexitReentersTheLoop(t *testing.T) {
 			t.Fatalf("%d of %d tasks ended", ended, rounds)
 		}
 	})
+}
+
+// What Goexits leave on a stack is given back from time to time: a server whose handlers end so must not grow, nor run
+// into the Go runtime's limit of 1 GB for a stack.
+func TestGoexitsDoNotGrowTheStack(t *testing.T) {
+	const rounds, growthMax = 30 * exitsMax, 4 << 20
+	onRealDrivers(t, Config{Cores: 1}, func(t *testing.T, rt *Runtime) {
+		before, ended := stackBytes(), 0
+		on(t, rt, 0, func(c *Core) error {
+			for range rounds {
+				if err := c.Go("exits", func() { defer func() { ended++ }(); runtime.Goexit() }).Wait(); !errors.Is(err, ErrGoexit) {
+					return fmt.Errorf("Wait = %w", err)
+				}
+			}
+			return c.Check("the loop")
+		})
+		if growth := stackBytes() - before; ended != rounds || growth > growthMax {
+			t.Errorf("%d of %d tasks ended; the stacks have grown by %d bytes", ended, rounds, growth)
+		}
+	})
+}
+
+func stackBytes() int64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64())
 }
 
 // The Go runtime gives the g of a goroutine that has ended to the next one that starts, on any thread. By the time a
