@@ -7,6 +7,7 @@ type Faults struct {
 	ShortRecv   int // a receive brings fewer bytes than there are
 	ShortSend   int // a send takes fewer bytes than fit
 	LostMore    int // a multishot ends after a good result, which still carries its descriptor or buffer
+	Unasked     int // a multishot receive with something to receive ends with ECANCELED although nobody canceled it
 	NoBuffers   int // ENOBUFS although buffers are free
 	AcceptErrs  int // an accept fails: for want of resources, or because its connection has gone
 	CancelRace  int // a cancel comes too late: the target ends by itself, or some turns later
@@ -24,7 +25,7 @@ type Faults struct {
 // AllFaults is a mix in which everything happens now and then and connections still get somewhere.
 func AllFaults() Faults {
 	return Faults{
-		ShortRecv: 100, ShortSend: 200, LostMore: 60, NoBuffers: 30, AcceptErrs: 100, CancelRace: 300, Reorder: 200,
+		ShortRecv: 100, ShortSend: 200, LostMore: 60, Unasked: 20, NoBuffers: 30, AcceptErrs: 100, CancelRace: 300, Reorder: 200,
 		Overflow: 20, Delay: 40, TrySendFull: 60, EarlyReturn: 40, Stale: 10, PeerReset: 5, PeerStall: 20, ClockJump: 4,
 	}
 }

@@ -42,6 +42,7 @@ func TestEachFault(t *testing.T) {
 		"short send":        {Faults{ShortSend: always}, playShortSend},
 		"lost more, recv":   {Faults{LostMore: always}, playLostMoreRecv},
 		"lost more, accept": {Faults{LostMore: always}, playLostMoreAccept},
+		"unasked":           {Faults{Unasked: always}, playUnasked},
 		"no buffers":        {Faults{NoBuffers: always}, playNoBuffers},
 		"no data either":    {Faults{NoBuffers: always}, playNothingToReceive},
 		"cancel race":       {Faults{CancelRace: always}, playCancelRace},
@@ -83,6 +84,19 @@ func playLostMoreRecv(r *rig) {
 	r.say("x")
 	if c := r.patience(); c.More || c.Res != 1 || c.Bid == driver.NoBuffer {
 		r.t.Errorf("%+v", c)
+	}
+}
+
+func playUnasked(r *rig) {
+	r.submit(driver.Op{Code: driver.Recv, Multi: true, FD: int32(r.fd)})
+	r.say("x")
+	if c := r.patience(); c.More || c.Errno() != unix.ECANCELED || c.Bid != driver.NoBuffer {
+		r.t.Errorf("%+v", c)
+	}
+	r.w.SetFaults(Faults{})
+	r.submit(driver.Op{Code: driver.Recv, Multi: true, FD: int32(r.fd)})
+	if c := r.patience(); !c.More || c.Res != 1 {
+		r.t.Errorf("%+v: the data of the receive that ended is still to come", c)
 	}
 }
 

@@ -261,6 +261,10 @@ func (d *Driver) stepRecv(o *op) bool {
 	if !ready {
 		return false
 	}
+	if o.Multi && d.w.sched.chance(d.w.sched.faults.Unasked) {
+		d.abandon(o)
+		return false
+	}
 	if n == 0 {
 		_, errno := o.s.recv(nil)
 		d.finish(o, -int32(errno))
