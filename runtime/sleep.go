@@ -12,9 +12,9 @@ func (t *Task) Expire(_ *Timer, _ time.Duration) { t.pause.Wake() }
 // task is canceled. Task only.
 func (c *Core) Sleep(d time.Duration) error {
 	if err := c.MustTask("Core.Sleep"); err != nil {
-		return err // before c.now is read: it is the core's
+		return err // before the clock is read: it is the core's
 	}
-	return c.sleepUntil(addSpan(c.now, d))
+	return c.sleepUntil(addSpan(c.readClock(), d)) // not c.now: the turn may have lasted longer than d
 }
 
 func (c *Core) sleepUntil(at time.Duration) error {
@@ -32,7 +32,7 @@ func (c *Core) WithTimeout(d time.Duration, fn func() error) error {
 	}
 	limit := &timeout{task: c.current, outer: c.current.limit}
 	c.current.limit = limit
-	c.SetTimer(&limit.timer, addSpan(c.now, d), limit)
+	c.SetTimer(&limit.timer, addSpan(c.readClock(), d), limit)
 	defer limit.end(c)
 	return fn()
 }
@@ -91,7 +91,7 @@ func (c *Core) NewTicker(d time.Duration) *Ticker {
 	if d <= 0 {
 		panic("percore: NewTicker needs a positive interval")
 	}
-	return &Ticker{core: c, interval: d, at: addSpan(c.now, d)}
+	return &Ticker{core: c, interval: d, at: addSpan(c.readClock(), d)}
 }
 
 // Wait parks until the next tick. Task only.

@@ -127,6 +127,33 @@ func TestSleepingCoresWakeForTimers(t *testing.T) {
 	})
 }
 
+// A span begins when its call does, not with the turn, in which others may have computed for long.
+func TestSpansBeginWithTheirCall(t *testing.T) {
+	const busy, span = 30 * time.Millisecond, 10 * time.Millisecond
+	onRealDrivers(t, Config{Cores: 1}, func(t *testing.T, rt *Runtime) {
+		calls := map[string]func(c *Core) error{
+			"Sleep":  func(c *Core) error { return c.Sleep(span) },
+			"Ticker": func(c *Core) error { return c.NewTicker(span).Wait() },
+			"WithTimeout": func(c *Core) error {
+				return c.WithTimeout(span, func() error { _ = c.Sleep(time.Hour); return nil })
+			},
+		}
+		for name, call := range calls {
+			on(t, rt, 0, func(c *Core) error {
+				begin := time.Now()
+				for time.Since(begin) < busy {
+				}
+				begin = time.Now()
+				err := call(c)
+				if took := time.Since(begin); took < span {
+					t.Errorf("%s returned after %v of %v", name, took, span)
+				}
+				return err
+			})
+		}
+	})
+}
+
 func BenchmarkTimerSetStop(b *testing.B) {
 	var w wheel
 	w.init()
