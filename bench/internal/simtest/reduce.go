@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/percore/percore/internal/driver/sim"
@@ -66,21 +67,9 @@ func (p Plan) without(at, n int) Plan {
 
 // simplifications are what Reduce tries after steps and clients, one by one.
 func simplifications() (all []func(*Plan)) {
-	none := func(f func(*sim.Faults) *int) { all = append(all, func(p *Plan) { *f(&p.faults) = 0 }) }
-	none(func(f *sim.Faults) *int { return &f.ShortRecv })
-	none(func(f *sim.Faults) *int { return &f.ShortSend })
-	none(func(f *sim.Faults) *int { return &f.LostMore })
-	none(func(f *sim.Faults) *int { return &f.NoBuffers })
-	none(func(f *sim.Faults) *int { return &f.AcceptErrs })
-	none(func(f *sim.Faults) *int { return &f.CancelRace })
-	none(func(f *sim.Faults) *int { return &f.Reorder })
-	none(func(f *sim.Faults) *int { return &f.Overflow })
-	none(func(f *sim.Faults) *int { return &f.Delay })
-	none(func(f *sim.Faults) *int { return &f.TrySendFull })
-	none(func(f *sim.Faults) *int { return &f.EarlyReturn })
-	none(func(f *sim.Faults) *int { return &f.Stale })
-	none(func(f *sim.Faults) *int { return &f.PeerStall })
-	none(func(f *sim.Faults) *int { return &f.ClockJump })
+	for i := range reflect.TypeFor[sim.Faults]().NumField() {
+		all = append(all, func(p *Plan) { reflect.ValueOf(&p.faults).Elem().Field(i).SetInt(0) })
+	}
 	each := func(change func(*clientPlan)) {
 		all = append(all, func(p *Plan) {
 			for i := range p.clients {

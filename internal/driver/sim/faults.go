@@ -6,6 +6,7 @@ package sim
 type Faults struct {
 	ShortRecv   int // a receive brings fewer bytes than there are
 	ShortSend   int // a send takes fewer bytes than fit
+	Interrupted int // a send ends with EINTR or EAGAIN and has sent nothing
 	LostMore    int // a multishot ends after a good result, which still carries its descriptor or buffer
 	Unasked     int // a multishot receive with something to receive ends with ECANCELED although nobody canceled it
 	NoBuffers   int // ENOBUFS although buffers are free
@@ -25,7 +26,7 @@ type Faults struct {
 // AllFaults is a mix in which everything happens now and then and connections still get somewhere.
 func AllFaults() Faults {
 	return Faults{
-		ShortRecv: 100, ShortSend: 200, LostMore: 60, Unasked: 20, NoBuffers: 30, AcceptErrs: 100, CancelRace: 300, Reorder: 200,
+		ShortRecv: 100, ShortSend: 200, Interrupted: 30, LostMore: 60, Unasked: 20, NoBuffers: 30, AcceptErrs: 100, CancelRace: 300, Reorder: 200,
 		Overflow: 20, Delay: 40, TrySendFull: 60, EarlyReturn: 40, Stale: 10, PeerReset: 5, PeerStall: 20, ClockJump: 4,
 	}
 }

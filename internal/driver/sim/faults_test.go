@@ -40,6 +40,7 @@ func TestEachFault(t *testing.T) {
 	}{
 		"short receive":     {Faults{ShortRecv: always}, playShortReceive},
 		"short send":        {Faults{ShortSend: always}, playShortSend},
+		"interrupted send":  {Faults{Interrupted: always}, playInterrupted},
 		"lost more, recv":   {Faults{LostMore: always}, playLostMoreRecv},
 		"lost more, accept": {Faults{LostMore: always}, playLostMoreAccept},
 		"unasked":           {Faults{Unasked: always}, playUnasked},
@@ -76,6 +77,18 @@ func playShortSend(r *rig) {
 	r.submit(driver.Op{Code: driver.Send, FD: int32(r.fd), Buf: []byte("hello")})
 	if c := r.patience(); c.Res < 1 || c.Res > 4 {
 		r.t.Errorf("sent %d of 5", c.Res)
+	}
+}
+
+func playInterrupted(r *rig) {
+	r.submit(driver.Op{Code: driver.Send, FD: int32(r.fd), Buf: []byte("hello")})
+	if c := r.patience(); c.More || c.Errno() != unix.EINTR && c.Errno() != unix.EAGAIN {
+		r.t.Errorf("%+v", c)
+	}
+	r.w.SetFaults(Faults{})
+	r.submit(driver.Op{Code: driver.Send, FD: int32(r.fd), Buf: []byte("hello")})
+	if c := r.patience(); c.Res != 5 {
+		r.t.Errorf("%+v: nothing was sent by the send that was interrupted", c)
 	}
 }
 

@@ -292,6 +292,10 @@ func (d *Driver) refuseBuffer(o *op) bool {
 }
 
 func (d *Driver) stepSend(o *op) {
+	if errno := d.w.sched.interrupted(); errno != 0 {
+		d.finish(o, -int32(errno))
+		return
+	}
 	n, errno := o.s.send(o.Buf[:d.w.sched.part(d.w.sched.faults.ShortSend, len(o.Buf))])
 	switch errno {
 	case 0:

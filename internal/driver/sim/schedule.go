@@ -86,6 +86,14 @@ func (s *schedule) acceptErr() unix.Errno {
 	return list[s.dice.IntN(len(list))]
 }
 
+// interrupted is why a send has not begun, 0 if it has.
+func (s *schedule) interrupted() unix.Errno {
+	if !s.chance(s.faults.Interrupted) {
+		return 0
+	}
+	return [...]unix.Errno{unix.EINTR, unix.EAGAIN}[s.dice.IntN(2)]
+}
+
 // delay is how many turns a completion waits.
 func (s *schedule) delay() uint64 {
 	if !s.chance(s.faults.Delay) {
