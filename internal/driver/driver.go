@@ -13,7 +13,8 @@ type Code uint8
 const (
 	// Accept takes connections from the listener FD: one completion per connection with Res = its
 	// descriptor (close-on-exec, non-blocking). With Multi it goes on until it ends (multishot), and takes all
-	// that wait at once; otherwise one connection ends it. Errors end it (More = false).
+	// that wait at once; otherwise one connection ends it. Errors end it (More = false). -ECANCELED may come unasked:
+	// arm it again.
 	Accept Code = iota + 1
 	// Recv receives into provided buffers. Multi keeps it armed; otherwise one completion ends it.
 	// Res > 0 carries a Bid that is lent to the core until Recycle; Res = 0 is end of file and
@@ -95,7 +96,7 @@ type Counters struct {
 	QueueFull   uint64 // submissions that had to flush the queue first
 	Overflows   uint64 // completion-queue overflows that had to be fetched from the kernel
 	NoBuffers   uint64 // receives that found the buffer group empty
-	Forgotten   uint64 // receives that the kernel did not wake although their socket was readable
+	Forgotten   uint64 // armed ops that the kernel did not wake although their socket was readable
 	NoMemory    uint64 // enters that the kernel refused for want of memory
 	WakeCalls   uint64 // Wake calls that reached the kernel
 	MappedBytes uint64 // mmap'd memory (GOMEMLIMIT does not see it)

@@ -8,7 +8,7 @@ type Faults struct {
 	ShortSend   int // a send takes fewer bytes than fit
 	Interrupted int // a send ends with EINTR or EAGAIN and has sent nothing
 	LostMore    int // a multishot ends after a good result, which still carries its descriptor or buffer
-	Unasked     int // a multishot receive with something to receive ends with ECANCELED although nobody canceled it
+	Unasked     int // a multishot with a result to post ends with ECANCELED although nobody canceled it
 	NoBuffers   int // ENOBUFS although buffers are free
 	AcceptErrs  int // an accept fails: for want of resources, or because its connection has gone
 	CancelRace  int // a cancel comes too late: the target ends by itself, or some turns later

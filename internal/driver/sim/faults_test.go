@@ -43,7 +43,8 @@ func TestEachFault(t *testing.T) {
 		"interrupted send":  {Faults{Interrupted: always}, playInterrupted},
 		"lost more, recv":   {Faults{LostMore: always}, playLostMoreRecv},
 		"lost more, accept": {Faults{LostMore: always}, playLostMoreAccept},
-		"unasked":           {Faults{Unasked: always}, playUnasked},
+		"unasked, recv":     {Faults{Unasked: always}, playUnaskedRecv},
+		"unasked, accept":   {Faults{Unasked: always}, playUnaskedAccept},
 		"no buffers":        {Faults{NoBuffers: always}, playNoBuffers},
 		"no data either":    {Faults{NoBuffers: always}, playNothingToReceive},
 		"cancel race":       {Faults{CancelRace: always}, playCancelRace},
@@ -100,7 +101,7 @@ func playLostMoreRecv(r *rig) {
 	}
 }
 
-func playUnasked(r *rig) {
+func playUnaskedRecv(r *rig) {
 	r.submit(driver.Op{Code: driver.Recv, Multi: true, FD: int32(r.fd)})
 	r.say("x")
 	if c := r.patience(); c.More || c.Errno() != unix.ECANCELED || c.Bid != driver.NoBuffer {
@@ -110,6 +111,21 @@ func playUnasked(r *rig) {
 	r.submit(driver.Op{Code: driver.Recv, Multi: true, FD: int32(r.fd)})
 	if c := r.patience(); !c.More || c.Res != 1 {
 		r.t.Errorf("%+v: the data of the receive that ended is still to come", c)
+	}
+}
+
+func playUnaskedAccept(r *rig) {
+	r.submit(driver.Op{Code: driver.Accept, Multi: true, FD: int32(r.lfd)})
+	if _, err := r.w.Dial(r.addr); err != nil {
+		r.t.Fatal(err)
+	}
+	if c := r.patience(); c.More || c.Errno() != unix.ECANCELED {
+		r.t.Errorf("%+v", c)
+	}
+	r.w.SetFaults(Faults{})
+	r.submit(driver.Op{Code: driver.Accept, Multi: true, FD: int32(r.lfd)})
+	if c := r.patience(); c.Res < 0 {
+		r.t.Errorf("%+v: the connection is still to come", c)
 	}
 }
 

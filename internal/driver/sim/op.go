@@ -233,6 +233,9 @@ func (d *Driver) stepAccept(o *op) bool {
 	if len(o.s.listener.queue) == 0 {
 		return false
 	}
+	if d.unasked(o) {
+		return false
+	}
 	if d.w.open >= d.w.fdMax { // accept4 reserves the descriptor first: the connection stays queued
 		d.finish(o, -int32(unix.EMFILE))
 		return false
@@ -253,6 +256,15 @@ func (d *Driver) stepAccept(o *op) bool {
 	return more
 }
 
+// unasked now and then ends a multishot as a driver does that has found it forgotten.
+func (d *Driver) unasked(o *op) bool {
+	if !o.Multi || !d.w.sched.chance(d.w.sched.faults.Unasked) {
+		return false
+	}
+	d.abandon(o)
+	return true
+}
+
 func (d *Driver) stepRecv(o *op) bool {
 	n, ready := o.s.readable()
 	if d.w.sched.noBuffers() { // the kernel looks for a buffer first (axboe/liburing#1275)
@@ -261,8 +273,7 @@ func (d *Driver) stepRecv(o *op) bool {
 	if !ready {
 		return false
 	}
-	if o.Multi && d.w.sched.chance(d.w.sched.faults.Unasked) {
-		d.abandon(o)
+	if d.unasked(o) {
 		return false
 	}
 	if n == 0 {

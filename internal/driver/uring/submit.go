@@ -57,6 +57,7 @@ func (d *Driver) queue(op *driver.Op) bool {
 		d.rememberAccept(*op)
 		if op.Multi {
 			s.PrepAccept(op.FD, token)
+			d.sweep.watch(op.Token, op.FD)
 		} else {
 			s.PrepAcceptOnce(op.FD, token)
 		}

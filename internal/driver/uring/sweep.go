@@ -8,12 +8,12 @@ import (
 	"github.com/percore/percore/internal/driver"
 )
 
-// sweep finds multishot receives that the kernel has forgotten. A receive that takes data with several wake-ups at
-// once may drop the last of them: the reset or end of file that came behind the data, after which there is no
-// further wake-up (Linux a68ed2df7213 in 7.0 and its backports mend the most frequent case; 6.18.44 with it still loses
-// resets behind bursts of more than 128 segments). The connection would stay for ever. Every loss comes with data, so
-// only receives that have brought data are looked at, with poll(2), once per sweepPause. What two looks in a
-// row find readable with no completion in between was forgotten: it is canceled, and who armed it arms it again.
+// sweep finds multishot ops that the kernel has forgotten. A receive that takes data for several wake-ups at once
+// may drop the last of them: the reset that came behind the data, after which there is no further wake-up, and the
+// connection would stay for ever (Linux a68ed2df7213 in 7.0, backported, mends the most frequent case; 6.18.44 has it and
+// still lost resets behind bursts of small segments). An accept is woken in the same way. Every loss comes with a good
+// result, so only ops that have had one are looked at, with poll(2), once per sweepPause. What two looks in a row find
+// readable with no completion in between was forgotten: it is canceled, and who armed it arms it again.
 type sweep struct {
 	slots []watched // by the slot of the token
 	list  []uint32  // slots to look at
@@ -22,7 +22,7 @@ type sweep struct {
 	armed bool          // the timer is in the ring
 }
 
-// watched is the multishot receive of one op slot.
+// watched is the multishot op of one slot.
 type watched struct {
 	token  driver.Token // NoToken: none
 	fd     int32        // open as long as the token is here
@@ -42,7 +42,7 @@ func (w *sweep) open(pause time.Duration) {
 	w.pause = unix.NsecToTimespec(pause.Nanoseconds())
 }
 
-// watch notes a multishot receive that goes to the kernel.
+// watch notes a multishot receive or accept that goes to the kernel.
 func (w *sweep) watch(t driver.Token, fd int32) {
 	for int(t.Slot()) >= len(w.slots) {
 		w.slots = append(w.slots, watched{})

@@ -1,6 +1,8 @@
 package uring
 
 import (
+	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -60,6 +62,46 @@ func TestForgottenReceiveIsCanceled(t *testing.T) {
 		d.Submit(driver.Op{Code: driver.Recv, Multi: true, FD: int32(ours), Token: recv})
 		await(t, d, "end of file", func(c driver.Completion) bool { return c.Token == recv && c.Res == 0 && !c.More })
 	})
+}
+
+// The same with an accept: it has taken a connection, and then its descriptor means a socket with another one waiting.
+func TestForgottenAcceptIsCanceled(t *testing.T) {
+	onThread(t, Config{}, func(d *Driver) {
+		d.sweep.open(5 * time.Millisecond)
+		ln, addr := listen(t)
+		defer unix.Close(ln)
+		accept := token(kindAccept, 1)
+		d.Submit(driver.Op{Code: driver.Accept, Multi: true, FD: int32(ln), Token: accept})
+		call(t, addr)
+		await(t, d, "the connection", func(c driver.Completion) bool {
+			unix.Close(int(c.Res))
+			return c.Token == accept && c.More
+		})
+		other, addr := listen(t)
+		call(t, addr)
+		if err := unix.Dup3(other, ln, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		unix.Close(other)
+		await(t, d, "the end of the accept", func(c driver.Completion) bool {
+			return c.Token == accept && !c.More && c.Errno() == unix.ECANCELED
+		})
+		d.Submit(driver.Op{Code: driver.Accept, Multi: true, FD: int32(ln), Token: accept})
+		await(t, d, "the connection that waited", func(c driver.Completion) bool {
+			unix.Close(int(c.Res))
+			return c.Token == accept && c.Res >= 0
+		})
+	})
+}
+
+// call connects to addr and goes away.
+func call(t *testing.T, addr netip.AddrPort) {
+	t.Helper()
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }
 
 // A quiet receive is looked at once and then left alone: its core sleeps.
