@@ -20,6 +20,7 @@ type sweep struct {
 	polls []unix.PollFd
 	pause unix.Timespec // the kernel reads it when the timer is submitted
 	armed bool          // the timer is in the ring
+	due   bool          // it has to be
 }
 
 // watched is the multishot op of one slot.
@@ -62,24 +63,25 @@ func (w *sweep) heard(t driver.Token, more bool) {
 		s.token = driver.NoToken
 		return
 	}
+	w.due = true
 	if !s.listed {
 		s.listed = true
 		w.list = append(w.list, i)
 	}
 }
 
-// armSweep puts the timer into the ring while there is something to look at.
+// armSweep puts the timer into the ring. One that the kernel refuses, for want of memory, is armed again with the next
+// data: at once would be a core that spins.
 func (d *Driver) armSweep() {
 	if s := d.nextSQE(); s != nil {
 		s.PrepTimeout(&d.sweep.pause, timerToken)
-		d.sweep.armed = true
+		d.sweep.armed, d.sweep.due = true, false
 	}
 }
 
 // look is what the timer is for.
 func (d *Driver) look() {
 	w := &d.sweep
-	w.armed = false
 	keep := 0
 	for begin := 0; begin < len(w.list); begin += pollMax {
 		slots := w.list[begin:min(begin+pollMax, len(w.list))]
@@ -91,7 +93,7 @@ func (d *Driver) look() {
 			}
 		}
 	}
-	w.list = w.list[:keep]
+	w.list, w.due = w.list[:keep], keep > 0
 }
 
 // ask polls the descriptors of slots; poll(2) skips negative ones, and those of a failed call report nothing.

@@ -148,6 +148,33 @@ func TestSweepSparesTheBusy(t *testing.T) {
 	})
 }
 
+// A timer that the kernel refuses is no second look, and no reason to spin; the next data arms it again.
+func TestSweepWithoutATimer(t *testing.T) {
+	sweepPair(t, func(d *Driver, recv driver.Token, ours, theirs int) {
+		defer unix.Close(theirs)
+		good := d.sweep.pause
+		d.sweep.pause.Nsec = -1 // EINVAL, see io_uring_prep_timeout(3)
+		out := make([]driver.Completion, 8)
+		if n, err := d.Wait(out, 1, -1); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		begin := time.Now()
+		if n, err := d.Wait(out, 1, 30*time.Millisecond); n != 0 || err != nil || time.Since(begin) < 30*time.Millisecond {
+			t.Errorf("%d completions, %v, after %v", n, err, time.Since(begin))
+		}
+		if len(d.sweep.list) != 1 {
+			t.Errorf("%d on the list: looked at without a pause", len(d.sweep.list))
+		}
+		d.sweep.pause = good
+		sendAndAwait(t, d, theirs)
+		for len(d.sweep.list) > 0 {
+			if n, err := d.Wait(out, 1, time.Second); n != 0 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+	})
+}
+
 // A slot that has gone on to another receive is judged by that one alone, and more slots than one poll(2) takes are
 // all looked at.
 func TestSweepOfManySlots(t *testing.T) {

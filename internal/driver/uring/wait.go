@@ -23,7 +23,7 @@ func (d *Driver) Wait(out []driver.Completion, min int, timeout time.Duration) (
 	if !d.wake.armed {
 		d.armWake()
 	}
-	if len(d.sweep.list) > 0 && !d.sweep.armed {
+	if d.sweep.due && !d.sweep.armed {
 		d.armSweep()
 	}
 	if d.ring.Overflowed() {
@@ -131,7 +131,9 @@ func (d *Driver) own(c *ring.CQE) {
 	case wakeToken:
 		d.wake.armed = c.More()
 	case timerToken:
-		d.look()
+		if d.sweep.armed = false; c.Res == -int32(unix.ETIME) { // else no time has passed
+			d.look()
+		}
 	}
 }
 
