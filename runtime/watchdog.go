@@ -61,8 +61,8 @@ func (w *watchdog) stop() {
 	<-w.ended
 }
 
-// calls reports whether the caller is OnStall.
-func (w *watchdog) calls() bool { return goid.G() == w.g.Load() }
+// calls reports whether the caller is OnStall. Manual cores have no watchdog.
+func (w *watchdog) calls() bool { return w != nil && goid.G() == w.g.Load() }
 
 func (w *watchdog) loop() {
 	defer close(w.ended)

@@ -99,3 +99,10 @@ func TestSleepingIsNoStall(t *testing.T) {
 		}
 	})
 }
+
+// Stop asks the watchdog who calls it; the runtime of manual cores has none.
+func TestManualCoresHaveNoWatchdog(t *testing.T) {
+	if c := manual(t, Config{}); c.rt.watch.calls() {
+		t.Error("a watchdog that is not there calls")
+	}
+}
