@@ -85,9 +85,9 @@ func (d *Driver) look() {
 	keep := 0
 	for begin := 0; begin < len(w.list); begin += pollMax {
 		slots := w.list[begin:min(begin+pollMax, len(w.list))]
-		w.ask(slots)
+		asked := w.ask(slots)
 		for i, slot := range slots {
-			if w.slots[slot].listed = d.suspect(&w.slots[slot], w.polls[i].Revents); w.slots[slot].listed {
+			if w.slots[slot].listed = !asked || d.suspect(&w.slots[slot], w.polls[i].Revents); w.slots[slot].listed {
 				w.list[keep] = slot
 				keep++
 			}
@@ -96,8 +96,9 @@ func (d *Driver) look() {
 	w.list, w.due = w.list[:keep], keep > 0
 }
 
-// ask polls the descriptors of slots; poll(2) skips negative ones, and those of a failed call report nothing.
-func (w *sweep) ask(slots []uint32) {
+// ask polls the descriptors of slots; poll(2) skips negative ones. It fails for want of memory and where RLIMIT_NOFILE
+// is below their number: they are asked for again then, because there may be no further data to list them anew.
+func (w *sweep) ask(slots []uint32) bool {
 	w.polls = w.polls[:0]
 	for _, slot := range slots {
 		fd := int32(-1)
@@ -106,7 +107,8 @@ func (w *sweep) ask(slots []uint32) {
 		}
 		w.polls = append(w.polls, unix.PollFd{Fd: fd, Events: unix.POLLIN | unix.POLLRDHUP})
 	}
-	_, _ = unix.Poll(w.polls, 0)
+	_, err := unix.Poll(w.polls, 0)
+	return err == nil
 }
 
 // suspect judges what a look has found and reports whether the next one is to look again.

@@ -199,6 +199,10 @@ func TestSweepOfManySlots(t *testing.T) {
 		if _, err := unix.Write(ends[1], []byte("x")); err != nil {
 			t.Fatal(err)
 		}
+		lookInVain(t, d)
+		if n := len(d.sweep.list); n != slots {
+			t.Errorf("%d slots kept after a look that failed, want all: %d", n, slots)
+		}
 		d.look()
 		if n := len(d.sweep.list); n != slots-1 {
 			t.Errorf("%d slots kept, want all but the one that has ended: %d", n, slots-1)
@@ -208,4 +212,20 @@ func TestSweepOfManySlots(t *testing.T) {
 			t.Errorf("%d forgotten, %d on the list; want %d and none", n, len(d.sweep.list), slots-1)
 		}
 	})
+}
+
+// lookInVain looks under a limit at which poll(2) takes none of the descriptors.
+func lookInVain(t *testing.T, d *Driver) {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 2, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	d.look()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
 }
