@@ -82,15 +82,18 @@ func explainPerm(ev Facts) (cause, remedy string) {
 	case cause != "":
 		return cause, remedy
 	case ev.Seccomp == 2 && !ev.module():
-		return fmt.Sprintf("a seccomp filter refuses it (Seccomp: 2 in /proc/self/status, kernel.io_uring_disabled is %s%s)", disabledText(ev.Disabled), ev.trial()), seccompRemedy
+		return fmt.Sprintf("a seccomp filter refuses it (Seccomp: 2 in /proc/self/status, kernel.io_uring_disabled is %s%s)", ev.disabledText(), ev.trial()), seccompRemedy
 	}
 	return fmt.Sprintf("neither a sysctl (kernel.io_uring_disabled is %s) nor a seccomp filter (Seccomp: %d%s) refuses it, so a security module does",
-		disabledText(ev.Disabled), ev.Seccomp, ev.trial()), otherRemedy
+		ev.disabledText(), ev.Seccomp, ev.trial()), otherRemedy
 }
 
 // sysctlCause is empty when the sysctl allows this process io_uring, or does not exist.
 func (f Facts) sysctlCause() (cause, remedy string) {
 	switch {
+	case f.Hidden && f.setupAlone() && kernelAtLeast(f.Kernel, 6, 6):
+		return "io_uring_setup alone is refused, which is what the sysctl kernel.io_uring_disabled does; it cannot be read here, without /proc/sys",
+			"look at it outside of this sandbox: sysctl -w kernel.io_uring_disabled=0 allows io_uring; or use the epoll driver"
 	case f.Disabled == 2:
 		return "the sysctl kernel.io_uring_disabled is 2: io_uring is off for every process", "sysctl -w kernel.io_uring_disabled=0, or use the epoll driver"
 	case f.Disabled == 1 && !f.Member:
@@ -108,11 +111,14 @@ func (f Facts) namespaceText() string {
 	return ""
 }
 
-func disabledText(n int) string {
-	if n < 0 {
+func (f Facts) disabledText() string {
+	switch {
+	case f.Hidden:
+		return "unknown, without /proc/sys"
+	case f.Disabled < 0:
 		return "absent"
 	}
-	return strconv.Itoa(n)
+	return strconv.Itoa(f.Disabled)
 }
 
 func explainNoMem(ev Facts) (cause, remedy string) {

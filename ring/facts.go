@@ -15,7 +15,8 @@ type Facts struct {
 	// Disabled is the sysctl kernel.io_uring_disabled (Linux 6.6): 0 for everybody, 1 for members only, 2 for
 	// nobody; -1: no such sysctl, or no /proc.
 	Disabled int
-	Group    int // the sysctl kernel.io_uring_group; -1: none
+	Group    int  // the sysctl kernel.io_uring_group; -1: none
+	Hidden   bool // there is no /proc/sys here (systemd's ProcSubset=pid, a chroot): Disabled and Group are unknown
 	// Member says that Disabled = 1 lets this process in: it has CAP_SYS_ADMIN or is in Group, both in the machine's own
 	// user namespace. In another one only a trial under Disabled = 1 can tell; without that it is false there.
 	Member bool
@@ -52,6 +53,8 @@ func Gather() Facts {
 // gather is Gather without Features: the evidence that explains a refusal.
 func gather() Facts {
 	f := Facts{Kernel: KernelRelease(), Disabled: sysctl("io_uring_disabled"), Group: sysctl("io_uring_group"), Seccomp: -1, Trials: trials()}
+	_, err := os.Stat("/proc/sys/kernel")
+	f.Hidden = err != nil
 	if b, err := os.ReadFile("/proc/thread-self/status"); err == nil {
 		f.Seccomp = atoi(statusField(string(b), "Seccomp"))
 		f.UserNS = inUserNS()
@@ -138,9 +141,14 @@ func (f Facts) module() bool {
 	return len(f.Trials) == 3 && f.Trials[0].Reached && !f.filtered()
 }
 
-// hasUring says that the kernel has io_uring, whatever answers in its place: since 6.6 the sysctl shows it.
+// setupAlone says that of the three calls only io_uring_setup is refused, which is what the sysctl does.
+func (f Facts) setupAlone() bool {
+	return len(f.Trials) == 3 && f.Trials[0].Errno == unix.EPERM && f.Trials[1].Reached && f.Trials[2].Reached
+}
+
+// hasUring says that the kernel may have io_uring, whatever answers in its place: since 6.6 the sysctl shows it.
 func (f Facts) hasUring() bool {
-	return kernelAtLeast(f.Kernel, 5, 1) && (f.Disabled >= 0 || !kernelAtLeast(f.Kernel, 6, 6))
+	return kernelAtLeast(f.Kernel, 5, 1) && (f.Disabled >= 0 || f.Hidden || !kernelAtLeast(f.Kernel, 6, 6))
 }
 
 // statusField returns the value of one line of /proc/thread-self/status.

@@ -38,6 +38,9 @@ func TestTrialsDecide(t *testing.T) {
 		"a filter":                                     {unix.EPERM, Facts{Seccomp: 2, Trials: all(unix.EPERM)}, []string{"a seccomp filter refuses it", "io_uring_register is refused with EPERM"}, "sysctl -w"},
 		"a filter for setup alone":                     {unix.EPERM, Facts{Seccomp: 2, Trials: setupOnly}, []string{"a seccomp filter refuses it", "io_uring_enter comes through, EBADF"}, "sysctl -w"},
 		"a filter that is not about io_uring":          {unix.EACCES, Facts{Seccomp: 2, Trials: through}, []string{"security module", "io_uring_setup comes through"}, "--security-opt"},
+		"no /proc/sys, setup refused":                  {unix.EPERM, Facts{Disabled: -1, Hidden: true, Trials: setupOnly}, []string{"kernel.io_uring_disabled", "without /proc/sys"}, "security module"},
+		"no /proc/sys, all refused by a filter":        {unix.EPERM, Facts{Disabled: -1, Hidden: true, Seccomp: 2, Trials: all(unix.EPERM)}, []string{"a seccomp filter refuses it", "is unknown"}, "absent"},
+		"no /proc/sys, ENOSYS of a filter":             {unix.ENOSYS, Facts{Disabled: -1, Hidden: true, Seccomp: 2, Trials: all(unix.ENOSYS)}, []string{"filter answers ENOSYS"}, "CONFIG"},
 		"ENOSYS of a filter":                           {unix.ENOSYS, Facts{Seccomp: 2, Trials: all(unix.ENOSYS)}, []string{"filter answers ENOSYS", "io_uring_setup is refused with ENOSYS"}, "CONFIG"},
 		"ENOSYS of the kernel in a container":          {unix.ENOSYS, Facts{Disabled: -1, Seccomp: 2, Trials: all(unix.ENOSYS)}, []string{"CONFIG_IO_URING"}, "--security-opt"},
 	} {

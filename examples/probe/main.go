@@ -67,7 +67,11 @@ func screen(d coreruntime.Diagnosis) string {
 		why = "io_uring cannot be used, see below"
 	}
 	fmt.Fprintf(&b, "driver    auto takes %s (%s)\n", d.Driver, why)
-	fmt.Fprintf(&b, "sysctl    kernel.io_uring_disabled %s, kernel.io_uring_group %s; this process %s\n", number(f.Disabled, "absent"), number(f.Group, "none"), member(f.Member))
+	none, absent := "none", "absent"
+	if f.Hidden {
+		none, absent = "unknown", "unknown (no /proc/sys here)"
+	}
+	fmt.Fprintf(&b, "sysctl    kernel.io_uring_disabled %s, kernel.io_uring_group %s; this process %s\n", number(f.Disabled, absent), number(f.Group, none), member(f.Member))
 	fmt.Fprintf(&b, "seccomp   %s\n", seccomp(f.Seccomp))
 	for _, t := range f.Trials {
 		verdict := "refused"
