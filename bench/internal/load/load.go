@@ -102,9 +102,9 @@ func (g *generator) run(n int) error {
 		begun++
 	}
 	for done < n {
-		k, err := g.driver.Wait(g.out, 1, loadStallMax)
-		if err != nil || k == 0 {
-			return fmt.Errorf("%d of %d echoes came back, then nothing for %v: %w", done, n, loadStallMax, errors.Join(err, unix.ETIMEDOUT))
+		k, err := g.wait()
+		if err != nil {
+			return fmt.Errorf("%d of %d echoes came back: %w", done, n, err)
 		}
 		for _, c := range g.out[:k] {
 			whole, err := g.receive(c)
@@ -125,6 +125,19 @@ func (g *generator) run(n int) error {
 	return nil
 }
 
+// wait returns how many completions have come. A Wait may return early without any.
+func (g *generator) wait() (int, error) {
+	for begin := time.Now(); ; {
+		k, err := g.driver.Wait(g.out, 1, loadStallMax)
+		if err != nil || k > 0 {
+			return k, err
+		}
+		if time.Since(begin) >= loadStallMax {
+			return 0, fmt.Errorf("then nothing for %v: %w", loadStallMax, unix.ETIMEDOUT)
+		}
+	}
+}
+
 func (g *generator) send(conn int) error {
 	if n, errno := g.driver.TrySend(g.fds[conn], g.buf); errno != 0 || n != g.size {
 		return fmt.Errorf("sent %d of %d bytes: %w", n, g.size, errno)
@@ -141,7 +154,7 @@ func (g *generator) receive(c driver.Completion) (bool, error) {
 	switch errno := c.Errno(); {
 	case c.Res == 0:
 		return false, errors.New("the server closed a connection")
-	case errno != 0 && errno != unix.ENOBUFS:
+	case errno != 0 && errno != unix.ENOBUFS && errno != unix.ECANCELED: // the driver may cancel a receive to have it armed again
 		return false, fmt.Errorf("a connection broke: %w", errno)
 	}
 	if !c.More {
