@@ -79,7 +79,7 @@ func (d *Driver) open() error {
 		return fmt.Errorf("percore: epoll_create1: %w", err)
 	}
 	if err := d.wake.open(); err != nil {
-		return fmt.Errorf("percore: eventfd for wake-ups: %w", err)
+		return fmt.Errorf("percore: eventfd for wake-ups: %w; raise RLIMIT_NOFILE (ulimit -n) or free memory", err)
 	}
 	if errno := d.ep.ctl(unix.EPOLL_CTL_ADD, int32(d.wake.fd), unix.EPOLLIN|unix.EPOLLET); errno != 0 {
 		return fmt.Errorf("percore: epoll_ctl for wake-ups: %w", errno)

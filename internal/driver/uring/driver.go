@@ -59,6 +59,7 @@ type Driver struct {
 	accepts []accept
 	wake    wake
 	sweep   sweep
+	loans   loans
 	count   driver.Counters
 }
 
@@ -94,7 +95,7 @@ func Open(cfg Config) (*Driver, error) {
 	d.sweep.open(sweepPause)
 	if err := d.wake.open(); err != nil {
 		r.Close()
-		return nil, fmt.Errorf("percore: eventfd for wake-ups: %w", err)
+		return nil, fmt.Errorf("percore: eventfd for wake-ups: %w; raise RLIMIT_NOFILE (ulimit -n) or free memory", err)
 	}
 	return d, nil
 }
@@ -106,7 +107,10 @@ func (d *Driver) Kind() driver.Kind { return driver.Uring }
 func (d *Driver) Buffer(bid int32) []byte { return d.bufs.Buffer(uint16(bid)) }
 
 // Recycle gives a lent buffer back; the kernel sees it with the next Wait or full queue.
-func (d *Driver) Recycle(bid int32) { d.bufs.Recycle(uint16(bid)) }
+func (d *Driver) Recycle(bid int32) {
+	d.loans.giveBack(bid)
+	d.bufs.Recycle(uint16(bid))
+}
 
 // Buffers returns how many provided buffers exist.
 func (d *Driver) Buffers() int { return d.bufs.Len() }

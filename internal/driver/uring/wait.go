@@ -141,6 +141,7 @@ func (d *Driver) fill(out *driver.Completion, c *ring.CQE) {
 	*out = driver.Completion{Token: driver.Token(c.UserData), Res: c.Res, Bid: driver.NoBuffer, More: c.More()}
 	if bid, ok := c.Buffer(); ok {
 		out.Bid = int32(bid)
+		d.loans.lend(out.Bid)
 	}
 	if c.Res == -int32(unix.ENOBUFS) {
 		d.count.NoBuffers++
