@@ -212,6 +212,7 @@ func (m *CoreListener) publish(takes bool) {
 	if takes != m.gauge.takes.Load() {
 		m.gauge.takes.Store(takes)
 		m.tellRoom()
+		m.tellBorrowers(m)
 	}
 }
 
@@ -231,6 +232,7 @@ func (m *CoreListener) close() {
 	m.closing = true
 	m.publish(false)
 	m.endPause()
+	m.borrow(false)
 	m.core.StopTimer(&m.timer)
 	m.cancel()
 	for _, c := range m.accepted {

@@ -46,11 +46,13 @@ func (m *CoreListener) capped() bool {
 	if m.group.connsMax == 0 {
 		return false
 	}
+	m.borrow(m.room() <= 0) // before looking: what fills up afterwards will tell
 	if m.hasRoom() {
 		m.endPause()
 		return false
 	}
 	if m.gauge.paused.Load() {
+		m.borrow(false)
 		return true
 	}
 	m.gauge.paused.Store(true)
@@ -59,13 +61,46 @@ func (m *CoreListener) capped() bool {
 		m.endPause()
 		return false
 	}
+	m.borrow(false)
 	m.core.Count(coreruntime.AcceptPauses, 1)
 	return true
 }
 
+// borrow marks a member that is full and accepts for the places of others.
+func (m *CoreListener) borrow(on bool) {
+	if on == m.gauge.borrows.Load() {
+		return
+	}
+	m.gauge.borrows.Store(on)
+	if on {
+		m.group.borrowers.Add(1)
+	} else {
+		m.group.borrowers.Add(-1)
+	}
+}
+
+// filled is called when a place of m was taken by a connection of from, maybe m. Members that count on its last places
+// look again: an accept that stays armed when they are gone takes one connection too many each time. Any core.
+func (m *CoreListener) filled(from *CoreListener) {
+	if m.group.connsMax > 0 && m.room() < len(m.group.members) {
+		m.tellBorrowers(from)
+	}
+}
+
+func (m *CoreListener) tellBorrowers(from *CoreListener) {
+	if m.group.borrowers.Load() == 0 {
+		return
+	}
+	for _, o := range m.group.members {
+		if o != from && o.gauge.borrows.Load() {
+			o.askToLook()
+		}
+	}
+}
+
 // hasRoom also looks at the other cores. They may all look at the same last place; all but one will have to
-// keep their connection. So that this adds up to one too many at most, a core that has one looks for so much
-// room that each core could fill a place of it.
+// keep their connection. So that this seldom adds up to more than one too many, a core that has one looks for
+// so much room that each core could fill a place of it.
 func (m *CoreListener) hasRoom() bool {
 	room := m.room()
 	if room > 0 || m.group.surplusMax < 0 {
@@ -106,9 +141,15 @@ func (m *CoreListener) tellRoom() {
 		return
 	}
 	for _, o := range m.group.members {
-		if o != m && o.gauge.paused.Load() && !o.gauge.waking.Swap(true) {
-			_ = o.core.Post(o.lookAgain) // a core that has ended accepts nothing
+		if o != m && o.gauge.paused.Load() {
+			o.askToLook()
 		}
+	}
+}
+
+func (m *CoreListener) askToLook() {
+	if !m.gauge.waking.Swap(true) {
+		_ = m.core.Post(m.lookAgain) // a core that has ended accepts nothing
 	}
 }
 

@@ -24,6 +24,7 @@ type Listener struct {
 	surplusMax  int          // negative: no rebalancing
 	backlog     int          // what a multishot accept may take at once
 	paused      atomic.Int32 // members whose gauge says so
+	borrowers   atomic.Int32 // members whose gauge says that they borrow
 	serving     atomic.Bool
 	closeAsked  atomic.Bool
 	left        atomic.Int32  // members that are not closed

@@ -14,7 +14,8 @@ type gauge struct {
 	arriving atomic.Int32 // of these, on their way
 	takes    atomic.Bool  // connections are wanted here, and the queue for Accept has room
 	paused   atomic.Bool  // see capped
-	waking   atomic.Bool  // a letter is under way that looks whether the pause is over
+	borrows  atomic.Bool  // see borrow
+	waking   atomic.Bool  // a letter is under way that looks whether that still holds
 	_        [cacheLine]byte
 }
 
@@ -35,6 +36,7 @@ const (
 func (m *CoreListener) count() {
 	m.gauge.conns.Add(1)
 	m.core.AddConns(1)
+	m.filled(m)
 }
 
 func (m *CoreListener) uncount() {
@@ -119,6 +121,7 @@ func (m *CoreListener) send(fd int, to *CoreListener) bool {
 		m.tellRoom()
 		return false
 	}
+	to.filled(m)
 	m.core.Count(coreruntime.ConnsMovedOut, 1)
 	return true
 }
