@@ -17,6 +17,8 @@ var exceptions = []house.Exception{
 	// the clock and the goroutines of the runtime
 	{Rule: "time.Now", Key: "runtime/runtime.go", Why: "the zero point of every core's clock"},
 	{Rule: "time.Now", Key: "runtime/manual.go", Why: "the same for a core without a thread"},
+	{Rule: "time.Now", Key: "ring/close.go", Why: "a drain comes after the last turn"},
+	{Rule: "time.Since", Key: "ring/close.go", Why: "the same"},
 	{Rule: "time.Since", Key: "runtime/core.go", Why: "the one reading of the clock, once a turn"},
 	{Rule: "time.NewTimer", Key: "runtime/runtime.go", Why: "Stop runs on the caller's goroutine"},
 	{Rule: "time.NewTimer", Key: "runtime/metrics.go", Why: "Metrics waits for cores on the caller's goroutine"},

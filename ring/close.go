@@ -26,7 +26,7 @@ func (r *Ring) Drain(quietMax time.Duration, seen func(CQE)) error {
 	}
 	r.copyAll(seen)
 	r.cancelAny()
-	for quiet := time.Duration(0); r.inflight > 0; {
+	for last := time.Now(); r.inflight > 0; { // not a count of waits: a signal ends one early
 		errno := r.Wait(drainPoll)
 		if errno == unix.EAGAIN || errno == unix.ENOMEM { // none for the cancel, see Fetch; and the time must pass
 			errno = r.sleep(0, drainPoll)
@@ -35,10 +35,10 @@ func (r *Ring) Drain(quietMax time.Duration, seen func(CQE)) error {
 			return ExplainEnter(errno)
 		}
 		if r.copyAll(seen) > 0 {
-			quiet = 0
+			last = time.Now()
 			continue
 		}
-		if quiet += drainPoll; quiet >= quietMax {
+		if time.Since(last) >= quietMax {
 			return fmt.Errorf("percore: io_uring: %d ops did not end within %v: %w", r.inflight, quietMax, unix.ETIMEDOUT)
 		}
 		// Something slipped past the cancel: it was just being re-armed. To cancel n ops costs the kernel
